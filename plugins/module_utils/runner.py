@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one loop of every capability module: read, plan, apply, verify. The only place where errors become fail_json."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError, diff_of
+
+
+class Capability(Protocol):
+    """What a module hands to run(). `read` does I/O and changes nothing; `plan` is pure; `apply` carries out one change."""
+
+    def read(self) -> Any:
+        """The current state of the host, whatever is there: a bare host is a state too."""
+
+    def plan(self, current: Any) -> list[Change]:
+        """The changes that lead from the current state to the desired one; empty when it holds."""
+
+    def apply(self, changes: list[Change]) -> None:
+        """Carry the changes out, in order, leaving what worked before when one fails."""
+
+    def controls(self, current: Any) -> list[Control]:
+        """What must hold, judged on a state that was read."""
+
+
+def run(module: Any, capability: Capability, **extra: Any) -> None:
+    """Converge one capability and leave the module.
+
+    In check mode nothing is applied and the controls judge the present state. Otherwise the state is read again after the
+    changes and must plan to nothing: what the module does not reach in one run is an error, not a second change.
+    `extra` is returned as it is.
+    """
+    changes: list[Change] = []
+    try:
+        current = capability.read()
+        changes = capability.plan(current)
+        if changes and not module.check_mode:
+            capability.apply(changes)
+            current = capability.read()
+            left = capability.plan(current)
+            if left:
+                what = "; ".join(f"{change.action} {change.resource}" for change in left)
+                raise EstateError(f"applied, but still to do: {what}")
+        controls = capability.controls(current)
+    except EstateError as err:
+        module.fail_json(msg=str(err), changes=[change.report() for change in changes], **err.details)
+        return
+    module.exit_json(
+        changed=bool(changes),
+        changes=[change.report() for change in changes],
+        controls=[control.report() for control in controls],
+        diff=diff_of(changes),
+        **extra,
+    )
