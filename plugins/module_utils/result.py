@@ -63,7 +63,7 @@ class Control:
 
 
 class EstateError(Exception):
-    """A refusal or failure an operator can act on: what is wrong, where, and what to do. The runner turns it into fail_json."""
+    """A refusal or failure an operator can act on: what is wrong, where, what to do. The runner makes it fail_json."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)

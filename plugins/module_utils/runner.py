@@ -10,7 +10,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 
 class Capability(Protocol):
-    """What a module hands to run(). `read` does I/O and changes nothing; `plan` is pure; `apply` carries out one change."""
+    """What a module hands to run(): `read` does I/O and changes nothing, `plan` is pure, `apply` carries changes out."""
 
     def read(self) -> Any:
         """The current state of the host, whatever is there: a bare host is a state too."""
@@ -28,8 +28,8 @@ class Capability(Protocol):
 def run(module: Any, capability: Capability, **extra: Any) -> None:
     """Converge one capability and leave the module.
 
-    In check mode nothing is applied and the controls judge the present state. Otherwise the state is read again after the
-    changes and must plan to nothing: what the module does not reach in one run is an error, not a second change.
+    In check mode nothing is applied and the controls judge the present state. Otherwise the state is read again after
+    the changes and must plan to nothing: what the module does not reach in one run is an error, not a second change.
     `extra` is returned as it is.
     """
     changes: list[Change] = []
