@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may talk to whom: what each host lets in, and what containers on it may reach.
+
+Seen from another host, a container has its host's address. Seen from its own host, it has an address of the container
+subnet: so two tiers on one machine are joined by flows whose source is that subnet.
+"""
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from .model import ANYWHERE, in_tier
+
+_DEFAULT_PORT = {"https": 443, "http": 80}
+
+
+def url_port(url: str) -> int:
+    """The port a URL leads to."""
+    parts = urlsplit(url)
+    return parts.port or _DEFAULT_PORT.get(parts.scheme, 443)
+
+
+def app_ports(ports: dict) -> list:
+    """The four ports of an app host, in order."""
+    return sorted(ports[key] for key in ("web_a", "bus_a", "web_b", "bus_b"))
+
+
+def host_ports(spec: dict, host: Any) -> list:
+    """(name, address kind, port) of every TCP port the estate itself opens on this host."""
+    ports = []
+    if "edge" in host.tiers:
+        ports += [("public web", "public", 80), ("public websecure", "public", 443), ("private web", "private", 80),
+                  ("private internal", "private", 443), ("traefik.metrics_port", "private", spec["traefik"]["metrics_port"])]
+    if "app" in host.tiers:
+        ports += [(f"odoo.ports.{key}", "private", port) for key, port in spec["odoo"]["ports"].items()]
+    if "db" in host.tiers:
+        ports.append(("postgresql.port", "private", spec["postgresql"]["port"]))
+    if "cache" in host.tiers:
+        ports.append(("redis.port", "private", spec["redis"]["port"]))
+    return ports
+
+
+def sources(clients: Any, server: Any, subnet: str) -> list:
+    """Addresses (CIDR) under which `clients` appear at `server`."""
+    return sorted({subnet if client.name == server.name else f"{client.address}/32" for client in clients})
+
+
+def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
+    """What `host` lets in beyond SSH, established connections, loopback and ICMP."""
+    flows = []
+
+    def add(name: str, ports: list, seen: list, where: Any, container: bool) -> None:
+        if seen and ports:
+            flows.append({"name": name, "protocol": "tcp", "ports": sorted(set(ports)), "sources": seen,
+                          "address": where, "container": container})
+
+    def containers_too(name: str, ports: list, seen: list) -> None:
+        """A published port; from its own host's containers it may arrive without translation, so both ways are let in."""
+        add(name, ports, seen, host.address, True)
+        if subnet in seen:
+            add(f"{name}_own", ports, [subnet], host.address, False)
+
+    ops = in_tier(hosts, "ops")
+    if "edge" in host.tiers:
+        add("edge_public", [80, 443], [ANYWHERE], host.public_address, True)
+        add("edge_acme", [80], [spec["private_network"]], host.address, True)
+        add("edge_admin", [80, 443], sorted(spec["admin_networks"]), host.address, True)
+        containers_too("edge_metrics", [spec["traefik"]["metrics_port"]], sources(ops, host, subnet))
+    if "app" in host.tiers:
+        containers_too("odoo", app_ports(spec["odoo"]["ports"]), sources(in_tier(hosts, "edge"), host, subnet))
+    if "db" in host.tiers:
+        port = [spec["postgresql"]["port"]]
+        peers = [peer for peer in in_tier(hosts, "db") if peer.name != host.name]
+        add("postgresql", port, sources(in_tier(hosts, "app"), host, subnet), host.address, False)
+        add("postgresql_replication", port, sources(peers, host, subnet), host.address, False)
+        add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
+    if "cache" in host.tiers:
+        port = [spec["redis"]["port"]]
+        clients = in_tier(hosts, "app") + in_tier(hosts, "edge")
+        add("redis", port, sources(clients, host, subnet), host.address, False)
+        add("redis_monitor", port, sources(ops, host, subnet), host.address, False)
+    add("services", list(host.service_ports), [spec["private_network"]] if host.service_ports else [], None, False)
+    return flows
+
+
+def egress(spec: dict, hosts: list, host: Any) -> list:
+    """What containers on `host` may reach; all else they may not."""
+    if not host.docker:
+        return []
+    flows = [
+        {"name": "dns", "protocol": "udp", "ports": [53], "destinations": [ANYWHERE]},
+        {"name": "dns_tcp", "protocol": "tcp", "ports": [53], "destinations": [ANYWHERE]},
+    ]
+
+    def to(name: str, tier: str, ports: list) -> None:
+        flows.append({"name": name, "protocol": "tcp", "ports": ports,
+                      "destinations": sorted(f"{server.address}/32" for server in in_tier(hosts, tier))})
+
+    def anywhere(name: str, url: str) -> None:
+        """By name, so the address is not known when the plan is made: the port is allowed to any."""
+        flows.append({"name": name, "protocol": "tcp", "ports": [url_port(url)], "destinations": [ANYWHERE]})
+
+    if "edge" in host.tiers:
+        to("edge_odoo", "app", app_ports(spec["odoo"]["ports"]))
+        anywhere("edge_acme", spec["acme"]["directory"])
+    if "app" in host.tiers:
+        to("odoo_postgresql", "db", [spec["postgresql"]["port"]])
+        anywhere("odoo_entra", spec["entra"]["authority"])
+    if "app" in host.tiers or "edge" in host.tiers:
+        to("redis", "cache", [spec["redis"]["port"]])
+    return flows
+
+
+def of_host(spec: dict, hosts: list, host: Any, subnet: str) -> dict:
+    """The flows of one host, as the plan states them."""
+    return {
+        "in": inbound(spec, hosts, host, subnet),
+        "egress": egress(spec, hosts, host),
+        "ssh_sources": sorted(spec["admin_networks"]),
+    }

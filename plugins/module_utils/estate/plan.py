@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a specification and an inventory to the plan of an estate, or to the list of reasons why there is none."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from . import flows, rules, schema, sizing, slices
+from .model import read_hosts
+from .rules_secrets import of_secrets
+
+
+def complete(spec: Mapping[str, Any]) -> dict:
+    """Fill in what is derived from other values. Keys that were refused stay absent."""
+    spec = {key: dict(value) if isinstance(value, Mapping) else value for key, value in spec.items()}
+    odoo, postgresql = spec.get("odoo", {}), spec.get("postgresql", {})
+    if "domain" in spec:
+        spec.setdefault("admin_domain", f"admin.{spec['domain']}")
+        spec.get("acme", {}).setdefault("email", f"hostmaster@{spec['domain']}")
+    if "private_network" in spec:
+        spec.setdefault("admin_networks", [spec["private_network"]])
+    spec.setdefault("ca_file", None)
+    if "id" in spec:
+        odoo.setdefault("database", spec["id"])
+    if "database" in odoo:
+        odoo.setdefault("dbfilter", f"^{odoo['database']}$")
+    odoo.setdefault("demo", spec.get("environment") == "test")
+    postgresql.setdefault("standby", "required" if spec.get("environment") == "production" else "optional")
+    if "authority" in spec.get("entra", {}):
+        spec["entra"]["authority"] = spec["entra"]["authority"].rstrip("/")
+    return spec
+
+
+def problems(spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Mapping = None) -> list:
+    """Every reason to refuse, sorted by path; empty when `plan` may be called.
+
+    spec, secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.
+    hosts: see model.read_hosts. options: the options of the role's argument spec (estate_spec, estate_secrets).
+    neighbours: other estates known to the controller: where they are → their spec as far as it can be read.
+    """
+    checked, found = schema.check(spec, options["estate_spec"]["options"], "estate_spec")
+    known, more = read_hosts(hosts)
+    found += more
+    found += rules.of_spec(complete(checked), known)
+    found += of_secrets(secrets, options["estate_secrets"]["options"])
+    found += rules.of_neighbours(checked, neighbours or {})
+    return sorted(set(found))
+
+
+def plan(spec: Mapping, hosts: Mapping, options: Mapping) -> dict:
+    """The plan of an estate whose `problems` are none. It holds no secret."""
+    spec = complete(schema.check(spec, options["estate_spec"]["options"], "estate_spec")[0])
+    known = read_hosts(hosts)[0]
+    return {
+        "id": spec["id"],
+        "environment": spec["environment"],
+        "domain": spec["domain"],
+        "admin_domain": spec["admin_domain"],
+        "time_zone": spec["time_zone"],
+        "private_network": spec["private_network"],
+        "admin_networks": list(spec["admin_networks"]),
+        "ca_file": spec["ca_file"],
+        "names": {host.name: host.address for host in known},
+        "hosts": {host.name: _host(spec, known, host) for host in known},
+    }
+
+
+def _host(spec: dict, hosts: list, host: Any) -> dict:
+    docker = slices.docker(spec)
+    share = sizing.budget(host, spec["redis"].get("maxmemory_mb"))
+    return {
+        "tiers": list(host.tiers),
+        "address": host.address,
+        "public_address": host.public_address,
+        "memory_mb": host.memory_mb,
+        "cpus": host.cpus,
+        "flows": flows.of_host(spec, hosts, host, docker["subnet"]),
+        "docker": docker if host.docker else None,
+        "traefik": slices.traefik(spec, hosts, host, share) if "edge" in host.tiers else None,
+        "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
+        "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
+        "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
+    }

@@ -1,0 +1,210 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The slice of the plan that each tier's role takes."""
+from __future__ import annotations
+
+from typing import Any
+
+from . import flows, sizing
+from .model import in_tier, network, primary_of
+from .series import BUSINESS_ROLES, SERIES
+
+#: Ports inside Traefik's container: unprivileged, so it need not run as root.
+_INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}
+
+
+def users(spec: dict) -> dict:
+    """PostgreSQL roles of the estate: what each is for → its name."""
+    return {duty: f"{spec['id']}_{duty}" for duty in ("owner", "application", "replication", "monitor")}
+
+
+def docker(spec: dict) -> dict:
+    """Container networks. Every host uses the same ones: they never leave their host."""
+    first, second = list(network(spec["docker"]["address_pool"]).subnets(new_prefix=24))[:2]
+    return {
+        "address_pool": spec["docker"]["address_pool"],
+        "bridge": f"{first.network_address + 1}/24",
+        "subnet": str(second),
+        "gateway": str(second.network_address + 1),
+        "network": "estate",
+    }
+
+
+def workers_of(spec: dict, hosts: list, host: Any) -> int:
+    """HTTP workers of one app host: the operator's number, else what its people need."""
+    said = spec["odoo"].get("workers")
+    return said or sizing.workers_by_users(spec["odoo"]["users"], len(in_tier(hosts, "app")))
+
+
+def connections(spec: dict, hosts: list) -> dict:
+    """What the database server's connections are needed for, by use and in total."""
+    each = [workers_of(spec, hosts, host) for host in in_tier(hosts, "app")]
+    return sizing.connections(each, spec["odoo"]["cron_threads"], max(0, len(in_tier(hosts, "db")) - 1))
+
+
+def _named(hosts: list, tier: str) -> dict:
+    return {host.name: host.address for host in in_tier(hosts, tier)}
+
+
+def traefik(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
+    """The edge's slice."""
+    ports, series, cache = spec["odoo"]["ports"], SERIES[spec["odoo"]["series"]], in_tier(hosts, "cache")[0]
+
+    def urls(kind: str) -> list:
+        return [f"http://{app.address}:{ports[f'{kind}_{slot}']}" for app in in_tier(hosts, "app") for slot in "ab"]
+
+    return {
+        "image": spec["traefik"]["image"],
+        "acme": dict(spec["acme"]),
+        "public_address": host.public_address,
+        "private_address": host.address,
+        "domain": spec["domain"],
+        "admin_domain": spec["admin_domain"],
+        "admin_networks": list(spec["admin_networks"]),
+        "ports": dict(_INSIDE),
+        "publish": [
+            {"address": host.public_address, "port": 80, "container_port": _INSIDE["web"]},
+            {"address": host.public_address, "port": 443, "container_port": _INSIDE["websecure"]},
+            {"address": host.address, "port": 80, "container_port": _INSIDE["web"]},
+            {"address": host.address, "port": 443, "container_port": _INSIDE["internal"]},
+            {"address": host.address, "port": spec["traefik"]["metrics_port"], "container_port": _INSIDE["metrics"]},
+        ],
+        "services": {"web": urls("web"), "bus": urls("bus")},
+        "health_path": series["health_path"],
+        "health_interval_s": 5,
+        "bus_path": series["bus"]["path"],
+        "redis": {"host": cache.name, "address": cache.address, "port": spec["redis"]["port"], "user": "ratelimit"},
+        "extra_hosts": _named(hosts, "cache"),
+        "login_rate": {"average": 6, "period_s": 60, "burst": 5},
+        "forbidden_paths": ["/web/database"],
+        # Traefik's own 60 s cut uploads short; Odoo's workers stop a request at 120 s, the bus holds one for longer.
+        "timeouts": {"read_s": 600, "write_s": 0, "idle_s": 180},
+        "memory_mb": min(budget.edge, 512),
+    }
+
+
+def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
+    """An app host's slice."""
+    own, series = spec["odoo"], SERIES[spec["odoo"]["series"]]
+    workers, ports = workers_of(spec, hosts, host), spec["odoo"]["ports"]
+    cache = in_tier(hosts, "cache")[0]
+    return {
+        "image": own["image"],
+        "series": own["series"],
+        "uid": own["uid"],
+        "gid": own["uid"],
+        "address": host.address,
+        "database": own["database"],
+        "dbfilter": own["dbfilter"],
+        "modules": list(own["modules"]),
+        "demo": own["demo"],
+        "language": own["language"],
+        "url": f"https://{spec['domain']}",
+        "proxy_mode": True,
+        "workers": workers,
+        "cron_threads": own["cron_threads"],
+        "limits": dict(sizing.WORKER_LIMITS),
+        "db_maxconn": sizing.CONNECTIONS_BUS,
+        "containers": sizing.containers(budget.app, workers, own["cron_threads"]),
+        # First installations and upgrades run alone, before or beside a release that is idle.
+        "maintenance_memory_mb": budget.app - sizing.idle_release(workers),
+        "db": {
+            "hosts": [primary_of(hosts).name, *(db.name for db in in_tier(hosts, "db") if db != primary_of(hosts))],
+            "port": spec["postgresql"]["port"],
+            "name": own["database"],
+            "user": users(spec)["application"],
+        },
+        "redis": {"host": cache.name, "address": cache.address, "port": spec["redis"]["port"], "user": "sessions", "db": 0},
+        "slots": {slot: {"web": ports[f"web_{slot}"], "gevent": ports[f"bus_{slot}"]} for slot in "ab"},
+        "health_path": series["health_path"],
+        "bus": dict(series["bus"]),
+        "extra_hosts": {**_named(hosts, "db"), **_named(hosts, "cache")},
+        "business_roles": business_roles(spec),
+        "oidc": oidc(spec),
+    }
+
+
+def business_roles(spec: dict) -> list:
+    """Each Entra app role, the business role it stands for and the Odoo groups that one holds."""
+    return [{"name": name, "app_role": app_role, "groups": list(BUSINESS_ROLES[name])}
+            for app_role, name in spec["entra"]["roles"].items()]
+
+
+def oidc(spec: dict) -> dict:
+    """The single-tenant endpoints of Entra's v2.0 and what a token must say."""
+    entra = spec["entra"]
+    root = f"{entra['authority']}/{entra['tenant_id']}"
+    return {
+        "authority": entra["authority"],
+        "tenant_id": entra["tenant_id"],
+        "client_id": entra["client_id"],
+        "issuer": f"{root}/v2.0",
+        "authorize": f"{root}/oauth2/v2.0/authorize",
+        "token": f"{root}/oauth2/v2.0/token",
+        "jwks": f"{root}/discovery/v2.0/keys",
+        "redirect": f"https://{spec['domain']}/auth_oauth/signin",
+    }
+
+
+def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> dict:
+    """A database host's slice."""
+    primary, need = primary_of(hosts), connections(spec, hosts)
+    standbys = [db.name for db in in_tier(hosts, "db") if db != primary]
+    allowed = spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
+    return {
+        "version": None,
+        "role": "primary" if host == primary else "standby",
+        "primary": primary.name,
+        "primary_address": primary.address,
+        "standbys": standbys,
+        "slots": [name.replace("-", "_").replace(".", "_").lower() for name in standbys],
+        "address": host.address,
+        "port": spec["postgresql"]["port"],
+        "database": spec["odoo"]["database"],
+        "locale": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"},
+        "extensions": ["pg_trgm", "unaccent"],
+        "users": users(spec),
+        "connections": need,
+        "memory_mb": budget.db,
+        "settings": {
+            "port": spec["postgresql"]["port"],
+            "max_connections": allowed,
+            **sizing.server_settings(budget.db, allowed, host.cpus),
+            "max_wal_senders": 10,
+            "max_replication_slots": 10,
+            # A standby that is away for long may not fill the primary's disk.
+            "max_slot_wal_keep_size": "4096MB",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        },
+        "hba": _hba(spec, hosts, host, subnet),
+    }
+
+
+def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
+    """Who may log in over the network; everything but TLS with SCRAM is refused. Owners and superusers stay local."""
+    names, database = users(spec), spec["odoo"]["database"]
+
+    def rows(databases: list, user: str, clients: list) -> list:
+        return [{"type": "hostssl", "database": ",".join(databases), "user": user, "address": seen, "method": "scram-sha-256"}
+                for seen in flows.sources(clients, host, subnet)]
+
+    peers = [peer for peer in in_tier(hosts, "db") if peer != host]
+    # Odoo's bus and its scheduled jobs listen on the database `postgres`.
+    return [*rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
+            *rows(["replication"], names["replication"], peers),
+            *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops"))]
+
+
+def redis(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
+    """The cache host's slice."""
+    return {
+        "address": host.address,
+        "port": spec["redis"]["port"],
+        "maxmemory_mb": spec["redis"].get("maxmemory_mb") or sizing.cache_data(budget.cache),
+        "users": {
+            "sessions": {"keys": ["session:*"]},
+            "ratelimit": {"keys": ["rate:*"]},
+            "monitor": {"keys": []},
+        },
+    }
