@@ -10,7 +10,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 
 class Capability(Protocol):
-    """What a module hands to run(): `read` does I/O and changes nothing, `plan` is pure, `apply` carries changes out."""
+    """What a module hands to run(): `read` does I/O and changes nothing, `plan` is pure, `apply` carries it out."""
 
     def read(self) -> Any:
         """The current state of the host, whatever is there: a bare host is a state too."""

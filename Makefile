@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Two commands do everything on a fresh Debian machine, as root: make demo, make test.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+LAB_RELEASE ?= trixie
+PYTHON ?= python3
+INVENTORY ?= inventories/lab
+BIN := .venv/bin
+export LAB_RELEASE
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_VAULT_PASSWORD_FILE := $(CURDIR)/.lab/vault_password
+export ANSIBLE_CALLBACKS_ENABLED := retailerp.estate.report
+# The controller's environment is named by what it is made of: another set of requirements is another stamp.
+STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256sum | cut -c1-12)
+
+# $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
+phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
+
+.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down scenario-default scenario-solo drills bench clean
+
+help: ## Show this help
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+$(STAMP): requirements.txt requirements-dev.txt
+	$(call phase,"Setting up the controller: Ansible and the test tools in .venv (1-2 min)")
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@mkdir -p .venv/collections/ansible_collections/retailerp
+	@ln -sfn ../../../.. .venv/collections/ansible_collections/retailerp/estate
+	@touch $@
+
+setup: $(STAMP) ## Make the controller's environment (.venv)
+
+demo: setup ## Build the lab, onboard the example retailer, say where to log in and what took how long
+	@molecule/shared/demo.sh
+
+lab-up: setup ## Build the images (once) and boot the lab's six hosts, bare
+	@molecule/shared/lab-up.sh
+
+lab-down: setup ## Remove the lab and everything it left on this machine, but for the caches
+	@molecule/shared/lab-down.sh
+
+lint: setup ## ansible-lint (production), yamllint, ruff, documentation
+	$(call phase,"Linting")
+	@ruff check . && ruff format --check .
+	@yamllint .
+	@ansible-lint --offline
+	@antsibull-docs lint-collection-docs --plugin-docs . && antsibull-changelog lint
+
+unit: setup ## Unit and property tests
+	$(call phase,"Unit and property tests")
+	@pytest -n 2 tests/unit
+
+sanity: setup ## ansible-test sanity and units, on a copy of the tree
+	$(call phase,"ansible-test sanity (cold 2 min)")
+	@tests/ansible-test.sh sanity
+	@tests/ansible-test.sh units
+
+scenario-default: setup ## The whole estate: converge, idempotence, verify
+	$(call phase,"Molecule default: the whole estate on six hosts")
+	@molecule/shared/images/build.py
+	@molecule test -s default
+
+scenario-solo: setup ## The single-host estate
+	$(call phase,"Molecule solo: everything on one host")
+	@molecule test -s solo
+
+test: ## Everything but the slow fault drills
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit sanity
+	@$(MAKE) --no-print-directory scenario-default scenario-solo
+
+drills: setup ## The slow fault drills, on the lab that is up
+	$(call phase,"Fault drills")
+	@pytest tests/integration -m drill
+
+test-all: test ## make test, and the fault drills on a lab of their own
+	@$(MAKE) --no-print-directory demo drills lab-down
+
+bench: setup ## The no-change onboard: seconds and tasks a host, on the lab that is up
+	@$(BIN)/python tests/bench/onboard.py $(INVENTORY)

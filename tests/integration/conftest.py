@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests on real hosts share: the lab, its hosts, its playbooks and its secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LAB = ROOT / ".lab"
+BIN = ROOT / ".venv" / "bin"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished playbook run: exit code, everything it printed, and the record of the callback `report`."""
+
+    code: int
+    output: str
+    result: dict[str, Any] = field(default_factory=dict)
+
+    def stats(self, key: str = "changed") -> dict[str, int]:
+        """A figure of the recap (changed, failures, unreachable, ok …) by host."""
+        return {host: row[key] for host, row in self.result["stats"].items()}
+
+    def changed_tasks(self) -> list[tuple[str, str]]:
+        """(host, task name) of every task that reported a change."""
+        return [
+            (host, task["name"])
+            for play in self.result["plays"]
+            for task in play["tasks"]
+            for host, outcome in task["hosts"].items()
+            if outcome.get("changed")
+        ]
+
+
+class Lab:
+    """The lab of one scenario, as an operator sees it: an inventory, SSH, and the sites."""
+
+    def __init__(self, inventory: Path) -> None:
+        self.inventory = inventory
+        self.ca = str(LAB / "root.pem")
+        listed = subprocess.run(
+            [BIN / "ansible-inventory", "-i", inventory, "--list"],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.groups: dict[str, Any] = json.loads(listed.stdout)
+        self.hosts: dict[str, dict] = self.groups["_meta"]["hostvars"]
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The environment of an operator at the project's root, with the vault unlocked."""
+        unlocked = {"ANSIBLE_VAULT_PASSWORD_FILE": str(LAB / "vault_password"), "ANSIBLE_NOCOLOR": "1"}
+        return {**os.environ, **unlocked, **extra}
+
+    def group(self, name: str) -> list[str]:
+        """The hosts of a group, in the inventory's order."""
+        return list(self.groups.get(name, {}).get("hosts", []))
+
+    def spec(self) -> dict[str, Any]:
+        """The operator's file, as it is written (templates unresolved)."""
+        return yaml.safe_load((self.inventory / "group_vars/all/estate.yml").read_text())["estate_spec"]
+
+    def ssh(self, host: str, command: str, check: bool = True, stdin: str | None = None, timeout: int = 120) -> str:
+        """What a shell command prints as root on a host; stderr is part of the error when it fails."""
+        done = subprocess.run(
+            ["ssh", "-F", LAB / "ssh_config", host, f"sudo -n sh -c {shlex.quote(command)}"],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{host}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def local(self, command: str) -> str:
+        """What a shell command prints on the controller, whatever its exit code."""
+        return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False).stdout
+
+    def redis_flush(self, host: str) -> None:
+        """Forget every session and every rate limit, as the superuser of the cache's host would."""
+        self.ssh(
+            host, "systemctl stop redis-server && find /var/lib/redis -type f -delete && systemctl start redis-server"
+        )
+
+    def plan(self) -> dict[str, Any]:
+        """The fact `estate`, as the playbooks get it."""
+        command = [
+            BIN / "ansible",
+            "-i",
+            self.inventory,
+            self.group("edge")[0],
+            "-m",
+            "retailerp.estate.estate_plan",
+            "-o",
+        ]
+        env = self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+        shown = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        return json.loads(shown.stdout.partition("=>")[2])["ansible_facts"]["estate"]
+
+    def playbook(self, name: str, *args: str, check: bool = True, timeout: int = 1800) -> Run:
+        """Run a playbook of the collection by its FQCN on this lab; see Run for its result."""
+        out = LAB / "artefacts" / f"run-{time.monotonic_ns()}.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        env = self.environment(ANSIBLE_CALLBACKS_ENABLED="retailerp.estate.report", ESTATE_RECORD=str(out))
+        done = subprocess.run(
+            [BIN / "ansible-playbook", "-i", self.inventory, f"retailerp.estate.{name}", *args],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        result = json.loads(out.read_text()) if out.exists() else {}
+        out.unlink(missing_ok=True)
+        if check and done.returncode:
+            raise AssertionError(f"{name} {args}: exit {done.returncode}\n{done.stdout[-6000:]}")
+        return Run(done.returncode, done.stdout, result)
+
+    def secrets(self) -> dict[str, str]:
+        """The estate's secrets, decrypted: for canary searches and for signing in."""
+        shown = subprocess.run(
+            [
+                BIN / "ansible",
+                "-i",
+                self.inventory,
+                "localhost",
+                "-m",
+                "ansible.builtin.debug",
+                "-a",
+                "var=estate_secrets",
+                "-o",
+            ],
+            cwd=ROOT,
+            env=self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(shown.stdout.partition("=>")[2])["estate_secrets"]
+
+    def get(self, url: str, **kwargs: Any) -> requests.Response:
+        """A GET with the lab's root certificate, redirects not followed."""
+        return requests.get(url, **{"verify": self.ca, "allow_redirects": False, "timeout": 20, **kwargs})
+
+
+def wait_for(what: str, probe: Callable[[], Any], timeout: float = 60, every: float = 0.5) -> Any:
+    """Poll until `probe` returns something true; the last error is part of the failure."""
+    end, last = time.monotonic() + timeout, None
+    while time.monotonic() < end:
+        try:
+            if value := probe():
+                return value
+        except Exception as err:  # noqa: BLE001  # whatever the probe meets while the estate settles
+            last = err
+        time.sleep(every)
+    raise AssertionError(f"{what}: not within {timeout:.0f} s (last: {last})")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The lab that is up. ESTATE_INVENTORY chooses the scenario's inventory (default: inventories/lab)."""
+    return Lab(ROOT / os.environ.get("ESTATE_INVENTORY", "inventories/lab"))
+
+
+@pytest.fixture(scope="session")
+def waiting() -> Callable[..., Any]:
+    """`wait_for`, as a fixture."""
+    return wait_for
