@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from .model import ANYWHERE, in_tier
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 
 _DEFAULT_PORT = {"https": 443, "http": 80}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from . import flows, rules, schema, sizing, slices
-from .model import read_hosts
-from .rules_secrets import of_secrets
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, rules, schema, sizing, slices
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import read_hosts
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.rules_secrets import of_secrets
 
 
 def complete(spec: Mapping[str, Any]) -> dict:
@@ -31,12 +31,14 @@ def complete(spec: Mapping[str, Any]) -> dict:
     return spec
 
 
-def problems(spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Mapping = None) -> list:
+def problems(spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Any = None,
+             time_zones: Any = ()) -> list:
     """Every reason to refuse, sorted by path; empty when `plan` may be called.
 
     spec, secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.
     hosts: see model.read_hosts. options: the options of the role's argument spec (estate_spec, estate_secrets).
     neighbours: other estates known to the controller: where they are → their spec as far as it can be read.
+    time_zones: the names the controller knows; none means they are not checked.
     """
     checked, found = schema.check(spec, options["estate_spec"]["options"], "estate_spec")
     known, more = read_hosts(hosts)
@@ -44,6 +46,7 @@ def problems(spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbou
     found += rules.of_spec(complete(checked), known)
     found += of_secrets(secrets, options["estate_secrets"]["options"])
     found += rules.of_neighbours(checked, neighbours or {})
+    found += rules.of_time_zone(checked, time_zones)
     return sorted(set(found))
 
 

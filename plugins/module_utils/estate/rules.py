@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
-from . import rules_network, sizing, slices
-from .model import OPTIONAL_TIERS, TIERS, Problem, in_tier
-from .series import BUSINESS_ROLES, with_brought
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import rules_network, schema, sizing, slices
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import OPTIONAL_TIERS, TIERS, Problem, in_tier
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IMAGE = re.compile(r"(?P<name>[^@\s]+?)(:(?P<tag>[\w][\w.-]{0,127}))?(@sha256:(?P<digest>[0-9a-f]{64}))?")
@@ -228,3 +228,11 @@ def of_neighbours(spec: dict, neighbours: dict) -> list:
             if spec.get(key) and isinstance(other, dict) and other.get(key) == spec[key]:
                 found.append(Problem(f"estate_spec.{key}", f"{spec[key]} is already the {key} of {where}"))
     return found
+
+
+def of_time_zone(spec: dict, known: Any) -> list:
+    """The time zone is one of the names in `known`."""
+    zone = spec.get("time_zone")
+    if not known or zone is None or zone in known:
+        return []
+    return [Problem("estate_spec.time_zone", f"{zone} is not a time zone such as Europe/Berlin{schema.near(zone, sorted(known))}")]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
-from . import flows
-from .model import Problem, address, network
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, address, network
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 

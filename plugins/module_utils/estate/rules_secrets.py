@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from .model import Problem
-from .schema import UNREADABLE, near, first_sentence
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE, near, first_sentence
 
 LEAST_LENGTH = 16
 LEAST_DISTINCT = 8

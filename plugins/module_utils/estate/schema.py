@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, Mapping
 
-from .model import Problem, whole
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, whole
 
 _NAMES = {"str": "text", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
 

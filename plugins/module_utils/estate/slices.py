@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import flows, sizing
-from .model import in_tier, network, primary_of
-from .series import BUSINESS_ROLES, SERIES
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, sizing
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier, network, primary_of
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, SERIES
 
 #: Ports inside Traefik's container: unprivileged, so it need not run as root.
 _INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the plan needs from the controller's disk: the schema, the neighbouring estates, the file of trusted roots."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
+
+SCHEMA = Path(__file__).resolve().parents[2] / "roles" / "estate" / "meta" / "argument_specs.yml"
+
+
+class _Tolerant(yaml.SafeLoader):
+    """Reads YAML with tags it does not know (such as !vault) as plain text."""
+
+
+_Tolerant.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
+
+
+@lru_cache(maxsize=1)
+def options():
+    """The options of the role `estate`: estate_spec and estate_secrets."""
+    with SCHEMA.open(encoding="utf-8") as stream:
+        return yaml.safe_load(stream)["argument_specs"]["main"]["options"]
+
+
+def directories(sources):
+    """The inventory directories behind Ansible's inventory sources."""
+    found = []
+    for source in sources:
+        path = Path(source)
+        if path.exists():
+            path = path.resolve()
+            found.append(path if path.is_dir() else path.parent)
+    return list(dict.fromkeys(found))
+
+
+def specification_in(directory):
+    """The estate_spec of an inventory directory, untemplated; None when it has none or cannot be read."""
+    files = sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
+    for path in files:
+        try:
+            text = path.read_text(encoding="utf-8")
+            data = yaml.load(text, Loader=_Tolerant) if "estate_spec" in text else None  # noqa: S506
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            continue
+        if isinstance(data, dict) and isinstance(data.get("estate_spec"), dict):
+            return data["estate_spec"]
+    return None
+
+
+def neighbours(bases):
+    """Other estates: those of inventories beside the first one, and those given in the same run."""
+    if not bases:
+        return {}
+    try:
+        beside = [path for path in bases[0].parent.iterdir() if path.is_dir() and path != bases[0]]
+    except OSError:
+        beside = []
+    found = {}
+    for path in sorted({*beside, *bases[1:]}):
+        spec = specification_in(path)
+        if spec is not None:
+            found[f"{path.parent.name}/{path.name}"] = spec
+    return found
+
+
+def with_ca_file(spec, bases):
+    """(spec with an absolute ca_file, problems). A relative path starts at the inventory's directory."""
+    said = spec.get("ca_file")
+    if not isinstance(said, str) or not said.strip():
+        return spec, []
+    path = Path(said).expanduser()
+    path = (path if path.is_absolute() else (bases[0] if bases else Path.cwd()) / path).resolve()
+    spec = {**spec, "ca_file": str(path)}
+    try:
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError as err:
+        return spec, [Problem("estate_spec.ca_file", f"{said} cannot be read on the controller: {err.strerror}")]
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        return spec, [Problem("estate_spec.ca_file", f"{said} holds no PEM certificate")]
+    return spec, []
