@@ -28,7 +28,9 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         args = dict(self._task.args)
         payload: dict[str, bytes] = {}
-        args["files"] = [entry for option in args.get("files") or [] for entry in self._entries(option, payload, task_vars)]
+        args["files"] = [
+            entry for option in args.get("files") or [] for entry in self._entries(option, payload, task_vars)
+        ]
         probe = dict(args.get("probe") or {})
         if probe.get("stdin") is not None:
             payload[STDIN] = str(probe.pop("stdin")).encode()
@@ -62,7 +64,9 @@ class ActionModule(ActionBase):
         if "content" in entry:
             content = entry.pop("content")
             if not isinstance(content, str):
-                raise AnsibleActionFail(f"{entry['path']}: content is a {type(content).__name__}, not text; use a filter such as to_nice_json")
+                raise AnsibleActionFail(
+                    f"{entry['path']}: content is a {type(content).__name__}, not text; use to_nice_json"
+                )
             return [self._carry(entry, payload, content.encode())]
         return [entry]
 
@@ -94,7 +98,9 @@ class ActionModule(ActionBase):
         roots = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), os.path.dirname(found)]
         search = [path for root in roots for path in (os.path.join(root, "templates"), root)]
         templar = self._templar.copy_with_new_env(searchpath=search, available_variables=task_vars)
-        rendered = templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": False})
+        rendered = templar.template(
+            text, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": False}
+        )
         if not isinstance(rendered, str):
             raise AnsibleActionFail(f"template {name} gives a {type(rendered).__name__}, not text")
         return rendered
@@ -106,7 +112,9 @@ class ActionModule(ActionBase):
             # Closes the persistent master, so that the next call is a new TCP connection and a new login.
             self._connection.reset()
             time.sleep(1)
-            kept = self._execute_module(MODULE, module_args={"name": args["name"], "commit": token}, task_vars=task_vars)
+            kept = self._execute_module(
+                MODULE, module_args={"name": args["name"], "commit": token}, task_vars=task_vars
+            )
         except AnsibleConnectionFailure as err:
             kept = {"failed": True, "unreachable": True, "msg": str(err)}
         if kept.get("unreachable"):
@@ -120,7 +128,7 @@ class ActionModule(ActionBase):
 
 
 def _tree(root: str, entry: dict) -> list[tuple[dict, bytes | None]]:
-    """Every directory and file under a source directory, as entries below the given path; modes 0755 and the entry's."""
+    """Every directory (0755) and file (the entry's mode) under a source directory, as entries below the given path."""
     entries: list[tuple[dict, bytes | None]] = []
     rights = {key: entry[key] for key in ("owner", "group") if key in entry}
     for directory, names, files in os.walk(root):

@@ -17,7 +17,7 @@ description:
     runs the checks of the whole set, acts on the units, and runs the probe. Whatever fails, every file, owner, mode and
     unit is put back and the task says what failed.
   - A run that was killed is finished by the next one, which acts on the units again.
-  - With O(rollback_after_s) the host puts everything back by itself unless the controller confirms over a new connection.
+  - With O(rollback_after_s) the host puts everything back unless the controller confirms over a new connection.
 author:
   - The retailerp.estate authors
 extends_documentation_fragment:
@@ -46,7 +46,7 @@ options:
         description: A Jinja2 template, found as M(ansible.builtin.template) finds it.
         type: str
       source:
-        description: A file copied as it is, found as M(ansible.builtin.copy) finds it. A directory is copied with all in it.
+        description: A file copied as it is, found as by M(ansible.builtin.copy). A directory is copied with all in it.
         type: str
       content:
         description: The content itself.
@@ -114,8 +114,8 @@ options:
   rollback_after_s:
     description: >-
       For what may cut the connection - seconds after which the host puts everything back by itself. The task confirms
-      over a new connection; where that fails the task fails and the host returns to the old configuration. The timer does
-      not outlive a restart of the host.
+      over a new connection; where that fails the task fails and the host returns to the old configuration. The timer
+      does not outlive a restart of the host.
     type: int
   payload:
     description: For the action plugin only. Secret and binary contents, encoded.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A configuration set on a host: files that change together or not at all. See ConfigSet.apply for the order of steps."""
+"""A configuration set on a host: files that change together or not at all. ConfigSet.apply has the order of steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.journal import Journal
 from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import (
-    ConfigSpec, CurrentSet, FileSpec, FileState, candidate_of, controls_of, parents_of, plan_set, tail, touches_units,
+    ConfigSpec,
+    CurrentSet,
+    FileSpec,
+    FileState,
+    candidate_of,
+    controls_of,
+    parents_of,
+    plan_set,
+    tail,
+    touches_units,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
@@ -35,7 +44,9 @@ class ConfigSet:
             self._lock = self._system.lock(self._journal.lock_path)
         files, units = self.spec.files, self.spec.units
         self._current = CurrentSet(
-            files={path: self._system.state(path) for path in [*parents_of(self.spec), *(wanted.path for wanted in files)]},
+            files={
+                path: self._system.state(path) for path in [*parents_of(self.spec), *(wanted.path for wanted in files)]
+            },
             units={unit.name: self._system.unit(unit.name) for unit in units},
             users={name: self._system.uid(name) for name in {"root", *(wanted.owner for wanted in files)}},
             groups={name: self._system.gid(name) for name in {"root", *(wanted.group for wanted in files)}},
@@ -59,11 +70,15 @@ class ConfigSet:
         current = self._current
         if current is None:
             raise EstateError("apply() before read()")
-        wanted = list({change.data.path: change.data for change in changes if isinstance(change.data, FileSpec)}.values())
+        wanted = list(
+            {change.data.path: change.data for change in changes if isinstance(change.data, FileSpec)}.values()
+        )
         self._need_accounts(wanted, current)
         self._disarm()
         if current.interrupted and not self._journal.interrupted():
-            raise EstateError(f"{self.spec.name}: while this ran, the host put its old configuration back by itself; run again")
+            raise EstateError(
+                f"{self.spec.name}: while this ran, the host put its old configuration back by itself; run again"
+            )
         self._journal.open(
             [(file, current.files.get(file.path, FileState())) for file in wanted],
             [(unit, current.units[unit.name]) for unit in self.spec.units],
@@ -91,23 +106,35 @@ class ConfigSet:
             self._journal.close()
 
     def commit(self, token: str) -> None:
-        """Keep what is armed to be put back. Called over a second connection; refuses when the host has gone back already."""
+        """Keep what is armed to be put back; refuses when the host has gone back already. For a second connection."""
         self._lock = self._system.lock(self._journal.lock_path)
         manifest = self._journal.manifest()
         if manifest is None or manifest.get("token") != token:
-            raise EstateError(f"{self.spec.name}: the host has already put its old configuration back; nothing was kept")
+            raise EstateError(
+                f"{self.spec.name}: the host has already put its old configuration back; nothing was kept"
+            )
         self._disarm()
         if self._journal.manifest() is None:
-            raise EstateError(f"{self.spec.name}: the host put its old configuration back at this very moment; nothing was kept")
+            raise EstateError(f"{self.spec.name}: the host just put its old configuration back; nothing was kept")
         self._journal.close()
 
     def _need_accounts(self, wanted: list[FileSpec], current: CurrentSet) -> None:
         missing = sorted(
-            {f"user {file.owner}" for file in wanted if file.state != "absent" and current.users.get(file.owner) is None}
-            | {f"group {file.group}" for file in wanted if file.state != "absent" and current.groups.get(file.group) is None}
+            {
+                f"user {file.owner}"
+                for file in wanted
+                if file.state != "absent" and current.users.get(file.owner) is None
+            }
+            | {
+                f"group {file.group}"
+                for file in wanted
+                if file.state != "absent" and current.groups.get(file.group) is None
+            }
         )
         if missing:
-            raise EstateError(f"{self.spec.name}: not on this host: {', '.join(missing)}; install the package that makes it. Nothing was changed.")
+            raise EstateError(
+                f"{self.spec.name}: not on this host: {', '.join(missing)}; install what makes it. Nothing was changed."
+            )
 
     def _stage(self, wanted: list[FileSpec], current: CurrentSet) -> None:
         """Directories, then every candidate beside its target with its owner and mode, each one validated."""
@@ -119,7 +146,10 @@ class ConfigSet:
                 self._system.write(candidate_of(file.path), file.content, uid, gid, file.mode)
         for file in wanted:
             if file.state == "file" and file.validate:
-                self._must(shlex.split(file.validate.replace("%s", shlex.quote(candidate_of(file.path)))), f" on the new {file.path}")
+                self._must(
+                    shlex.split(file.validate.replace("%s", shlex.quote(candidate_of(file.path)))),
+                    f" on the new {file.path}",
+                )
 
     def _place(self, wanted: list[FileSpec]) -> None:
         for file in wanted:
@@ -145,25 +175,35 @@ class ConfigSet:
             return
         end = time.monotonic() + self.spec.probe_timeout_s
         while True:
-            code, out, err = self._system.run(self.spec.probe, stdin=self.spec.probe_stdin, timeout_s=self.spec.probe_timeout_s)
+            code, out, err = self._system.run(
+                self.spec.probe, stdin=self.spec.probe_stdin, timeout_s=self.spec.probe_timeout_s
+            )
             if code == 0:
                 return
             if time.monotonic() >= end:
                 told = self._tail(err or out)
-                raise EstateError(f"the probe `{shlex.join(self.spec.probe)}` did not succeed within {self.spec.probe_timeout_s:g} s: {told}")
+                raise EstateError(
+                    f"the probe `{shlex.join(self.spec.probe)}` did not succeed within {self.spec.probe_timeout_s:g} s: {told}"
+                )
             time.sleep(PROBE_INTERVAL_S)
 
     def _units_must_run(self) -> None:
         for unit in self.spec.units:
             seen = self._system.unit(unit.name)
             if not seen.running:
-                _code, out, _err = self._system.run(["journalctl", "-u", unit.name, "-n", "6", "-o", "cat", "--no-pager"])
-                raise EstateError(f"unit {unit.name} is {seen.state} ({seen.sub}) with the new configuration: {self._tail(out)}")
+                _code, out, _err = self._system.run(
+                    ["journalctl", "-u", unit.name, "-n", "6", "-o", "cat", "--no-pager"]
+                )
+                raise EstateError(
+                    f"unit {unit.name} is {seen.state} ({seen.sub}) with the new configuration: {self._tail(out)}"
+                )
 
     def _must(self, argv: list[str], where: str = "") -> None:
         code, out, err = self._system.run(argv)
         if code != 0:
-            raise EstateError(f"`{shlex.join(argv)}` failed{where} (code {code}): {self._tail(err or out) or 'it said nothing'}")
+            raise EstateError(
+                f"`{shlex.join(argv)}` failed{where} (code {code}): {self._tail(err or out) or 'it said nothing'}"
+            )
 
     def _tail(self, text: str) -> str:
         secrets = [file.content.decode("utf-8", "replace") for file in self.spec.files if file.secret]
@@ -189,10 +229,18 @@ class ConfigSet:
         return f"retailerp-estate-rollback-{self.spec.name}"
 
     def _arm(self, after_s: int) -> None:
-        self._must([
-            "systemd-run", "--quiet", "--collect", f"--unit={self._timer}", f"--on-active={after_s}", "--timer-property=AccuracySec=1s",
-            "/bin/sh", self._journal.script,
-        ])
+        self._must(
+            [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                f"--unit={self._timer}",
+                f"--on-active={after_s}",
+                "--timer-property=AccuracySec=1s",
+                "/bin/sh",
+                self._journal.script,
+            ]
+        )
 
     def _disarm(self) -> None:
         """Stop a timer that is still due; when it has gone off already, let it end first."""
@@ -201,4 +249,6 @@ class ConfigSet:
             if self._system.unit(f"{self._timer}.service").state not in ("active", "activating"):
                 return
             time.sleep(1)
-        raise EstateError(f"{self.spec.name}: the host is putting an old configuration back and does not end; see systemctl status {self._timer}")
+        raise EstateError(
+            f"{self.spec.name}: the host is putting an old configuration back without end; see {self._timer}.service"
+        )

@@ -14,7 +14,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import FileSpec, FileState, UnitSpec, UnitState, rollback_script, touches_units
+from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import (
+    FileSpec,
+    FileState,
+    UnitSpec,
+    UnitState,
+    rollback_script,
+    touches_units,
+)
 
 BASE = "/var/lib/retailerp-estate/config_set"
 PRIVATE = 0o600
@@ -40,7 +47,9 @@ class Journal:
         """Whether an earlier run may have changed something and did not end."""
         return self.manifest() is not None and self._system.exists(f"{self.path}/placed")
 
-    def open(self, files: list[tuple[FileSpec, FileState]], units: list[tuple[UnitSpec, UnitState]], token: str | None) -> None:
+    def open(
+        self, files: list[tuple[FileSpec, FileState]], units: list[tuple[UnitSpec, UnitState]], token: str | None
+    ) -> None:
         """Keep every original that is not kept yet, then write the manifest and the program that puts them back."""
         manifest = self.manifest()
         if manifest is None:
@@ -54,14 +63,27 @@ class Journal:
             number = len(manifest["files"])
             if seen.kind in ("file", "link"):
                 self._system.keep(wanted.path, f"{self.path}/originals/{number}")
-            manifest["files"].append({
-                "path": wanted.path, "state": wanted.state, "number": number,
-                "kind": seen.kind, "uid": seen.uid, "gid": seen.gid, "mode": seen.mode,
-            })
+            manifest["files"].append(
+                {
+                    "path": wanted.path,
+                    "state": wanted.state,
+                    "number": number,
+                    "kind": seen.kind,
+                    "uid": seen.uid,
+                    "gid": seen.gid,
+                    "mode": seen.mode,
+                }
+            )
         known = {entry["name"] for entry in manifest["units"]}
         manifest["units"] += [
-            {"name": unit.name, "action": unit.action, "running": seen.running, "enabled": bool(seen.enabled) and seen.enabled != "disabled"}
-            for unit, seen in units if unit.name not in known
+            {
+                "name": unit.name,
+                "action": unit.action,
+                "running": seen.running,
+                "enabled": bool(seen.enabled) and seen.enabled != "disabled",
+            }
+            for unit, seen in units
+            if unit.name not in known
         ]
         manifest["reload_systemd"] = touches_units([entry["path"] for entry in manifest["files"]])
         manifest["token"] = token

@@ -10,7 +10,12 @@ import re
 import shlex
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import ConfigSpec, FileSpec, UnitSpec, unit_name
+from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import (
+    ConfigSpec,
+    FileSpec,
+    UnitSpec,
+    unit_name,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 SHORTEST_ROLLBACK_S = 15
@@ -18,7 +23,7 @@ STDIN = "probe.stdin"
 
 
 def encode_payload(contents: dict[str, bytes]) -> str:
-    """Contents by path as one opaque text. As a whole it never stands in other output, so hiding it hides nothing else."""
+    """Contents by path as one opaque text, which never stands in other output: hiding it hides nothing else."""
     coded = {path: base64.b64encode(content).decode() for path, content in contents.items()}
     return base64.b64encode(json.dumps(coded).encode()).decode()
 
@@ -78,7 +83,9 @@ def _file(option: dict[str, Any], payload: dict[str, bytes]) -> FileSpec:
         raise ValueError("needs template, source or content")
     mode = option.get("mode") or ("0755" if state == "directory" else "0600" if secret else "0644")
     if not re.fullmatch(r"[0-7]{3,4}", mode):
-        raise ValueError(f"mode {mode!r} is not octal; quote it, as in \"0640\"")
+        raise ValueError(f'mode {mode!r} is not octal; quote it, as in "0640"')
     if option.get("validate") and "%s" not in option["validate"]:
         raise ValueError("validate has no %s for the candidate's path")
-    return FileSpec(path, state, content or b"", option["owner"], option["group"], int(mode, 8), secret, option.get("validate"))
+    return FileSpec(
+        path, state, content or b"", option["owner"], option["group"], int(mode, 8), secret, option.get("validate")
+    )

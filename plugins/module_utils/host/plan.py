@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,11 @@ class CurrentSet:
 
 def unit_name(name: str) -> str:
     """The full name of a unit: "redis-server" means the service."""
-    return name if name.rpartition(".")[2] in ("service", "timer", "socket", "path", "target", "mount") else f"{name}.service"
+    return (
+        name
+        if name.rpartition(".")[2] in ("service", "timer", "socket", "path", "target", "mount")
+        else f"{name}.service"
+    )
 
 
 def touches_units(paths: list[str]) -> bool:
@@ -158,7 +163,9 @@ def _plan_file(wanted: FileSpec, current: CurrentSet) -> list[Change]:
         changes.append(Change(what, "update", readable(seen.content), after, secret=wanted.secret, data=wanted))
     rights = (current.users.get(wanted.owner), current.groups.get(wanted.group), wanted.mode)
     if rights != (seen.uid, seen.gid, seen.mode):
-        changes.append(Change(f"owner and mode of {what}", "update", seen_rights(seen, current), _rights(wanted), data=wanted))
+        changes.append(
+            Change(f"owner and mode of {what}", "update", seen_rights(seen, current), _rights(wanted), data=wanted)
+        )
     return changes
 
 
@@ -171,14 +178,18 @@ def _refuse_impossible(wanted: FileSpec, seen: FileState) -> None:
         )
     expected = ("directory",) if wanted.state == "directory" else ("file", "link")
     if seen.kind not in (*expected, "absent"):
-        raise EstateError(f"{wanted.path} is a {seen.kind}, not a {expected[0]}; move it away first. Nothing was changed.")
+        raise EstateError(
+            f"{wanted.path} is a {seen.kind}, not a {expected[0]}; move it away first. Nothing was changed."
+        )
 
 
 def _plan_unit(unit: UnitSpec, seen: UnitState, moved: bool, interrupted: bool) -> list[Change]:
     what = f"unit {unit.name}"
     changes = []
     if not seen.running:
-        changes.append(Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit))
+        changes.append(
+            Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit)
+        )
     elif moved and unit.action in ("restart", "reload"):
         why = "an earlier run was cut short" if interrupted else "files changed"
         changes.append(Change(what, unit.action, None, f"{unit.action}ed: {why}", data=unit))
@@ -191,8 +202,13 @@ def controls_of(spec: ConfigSpec, current: CurrentSet) -> list[Control]:
     """Files as planned, and units running and enabled."""
     departed = sorted({wanted.path for wanted in spec.files if _plan_file(wanted, current)})
     controls = [
-        Control.check(f"config.{spec.name}.files", f"Every file of {spec.name} is as planned", departed, [],
-                      "these paths differ; run again without check mode"),
+        Control.check(
+            f"config.{spec.name}.files",
+            f"Every file of {spec.name} is as planned",
+            departed,
+            [],
+            "these paths differ; run again without check mode",
+        ),
     ]
     if spec.units:
         idle = {
@@ -200,7 +216,9 @@ def controls_of(spec: ConfigSpec, current: CurrentSet) -> list[Control]:
             for unit in spec.units
             if _plan_unit(unit, current.units.get(unit.name, UnitState()), False, False)
         }
-        controls.append(Control.check(f"config.{spec.name}.units", f"Every unit of {spec.name} runs and is enabled", idle, {}))
+        controls.append(
+            Control.check(f"config.{spec.name}.units", f"Every unit of {spec.name} runs and is enabled", idle, {})
+        )
     return controls
 
 
@@ -241,9 +259,7 @@ def tail(text: str, secrets: list[str], lines: int = 6) -> str:
 def _words(secret: str) -> set[str]:
     """The pieces of a secret text worth hiding: whole lines, and words that are no path and no short option."""
     pieces: set[str] = set()
-    for line in secret.splitlines():
-        for mark in "=\"'<>,;(){}[]":
-            line = line.replace(mark, " ")
+    for line in re.sub(r"[]=\"'<>,;(){}[]", " ", secret).splitlines():
         pieces.update(word for word in line.split() if len(word) >= 6 and not word.startswith("/"))
         pieces.update(part for word in line.split() for part in word.split(":") if len(part) >= 6 and "/" not in part)
     return pieces
@@ -256,8 +272,14 @@ def rollback_script(journal: str, manifest: dict[str, Any]) -> str:
     run take the old configuration again, if they had been told of the new one.
     """
     quoted = shlex.quote(journal)
-    lines = ["#!/bin/sh", "# Puts back what the configuration set found; made by retailerp.estate.config_set.",
-             f"journal={quoted}", "failed=0", "try() { \"$@\" || { echo \"failed: $*\" >&2; failed=1; }; }", "main() {"]
+    lines = [
+        "#!/bin/sh",
+        "# Puts back what the configuration set found; made by retailerp.estate.config_set.",
+        f"journal={quoted}",
+        "failed=0",
+        'try() { "$@" || { echo "failed: $*" >&2; failed=1; }; }',
+        "main() {",
+    ]
     acted: list[str] = []
     for unit in manifest["units"]:
         name = shlex.quote(unit["name"])
@@ -276,12 +298,12 @@ def rollback_script(journal: str, manifest: dict[str, Any]) -> str:
             verb, name = "reload-or-restart" if unit["action"] == "reload" else "restart", shlex.quote(unit["name"])
             acted += [f"systemctl reset-failed {name} 2>/dev/null", f"try systemctl {verb} {name}"]
     lines += _when(journal, "acted", acted)
-    lines += ["  [ $failed = 0 ] && rm -rf \"$journal\"", "  exit $failed", "}", "main"]
+    lines += ['  [ $failed = 0 ] && rm -rf "$journal"', "  exit $failed", "}", "main"]
     return "\n".join(lines) + "\n"
 
 
 def _when(journal: str, marker: str, commands: list[str]) -> list[str]:
-    return [f"  if [ -e \"$journal/{marker}\" ]; then", *("    " + line for line in commands), "  fi"] if commands else []
+    return [f'  if [ -e "$journal/{marker}" ]; then', *("    " + line for line in commands), "  fi"] if commands else []
 
 
 def _restore(entry: dict[str, Any]) -> list[str]:
@@ -293,4 +315,4 @@ def _restore(entry: dict[str, Any]) -> list[str]:
         return [f"try rm -f {candidate} {path}"]
     if entry["kind"] == "directory":
         return [f"try chown {entry['uid']}:{entry['gid']} {path}", f"try chmod {entry['mode']:04o} {path}"]
-    return [f"try cp -a \"$journal/originals/{entry['number']}\" {candidate}", f"try mv -fT {candidate} {path}"]
+    return [f'try cp -a "$journal/originals/{entry["number"]}" {candidate}', f"try mv -fT {candidate} {path}"]

@@ -17,7 +17,11 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 COMMAND_TIMEOUT_S = 120
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+}
 
 
 class System:
@@ -78,7 +82,9 @@ class System:
     def unit(self, name: str) -> UnitState:
         """A unit as systemd sees it; on a host without systemd no unit exists."""
         try:
-            code, out, _err = self.run(["systemctl", "show", "-p", "LoadState,ActiveState,SubState,UnitFileState", name])
+            code, out, _err = self.run(
+                ["systemctl", "show", "-p", "LoadState,ActiveState,SubState,UnitFileState", name]
+            )
         except EstateError:
             return UnitState()
         if code != 0:
@@ -90,11 +96,20 @@ class System:
 
     # What changes it
 
-    def run(self, argv: list[str], stdin: str | None = None, timeout_s: float = COMMAND_TIMEOUT_S) -> tuple[int, str, str]:
-        """Run a program without a shell; returns its code, output and errors. 127 when it is not there, 124 when it hangs."""
+    def run(
+        self, argv: list[str], stdin: str | None = None, timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> tuple[int, str, str]:
+        """Run a program without a shell: its code, output and errors. Code 127: it is not there, 124: it hangs."""
         try:
             done = subprocess.run(
-                argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout_s, env=ENVIRONMENT, check=False,
+                argv,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+                env=ENVIRONMENT,
+                check=False,
                 stdin=subprocess.DEVNULL if stdin is None else None,
             )
         except (FileNotFoundError, PermissionError):
@@ -150,10 +165,12 @@ class System:
     def lock(self, path: str) -> IO[str]:
         """Hold a lock until the process ends; EstateError when another run holds it."""
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        file = open(path, "w", encoding="utf-8")
+        file = open(path, "w", encoding="utf-8")  # noqa: SIM115  (open as long as the lock is held)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
             file.close()
-            raise EstateError(f"another run is changing this configuration set (it holds {path}); wait for it to end") from err
+            raise EstateError(
+                f"another run is changing this configuration set (it holds {path}); wait for it to end"
+            ) from err
         return file
