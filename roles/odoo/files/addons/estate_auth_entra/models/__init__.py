@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from . import provider, role, users  # noqa: F401
