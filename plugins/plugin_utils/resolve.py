@@ -39,8 +39,6 @@ class Resolver:
             return _plain(resolve())
         except AnsibleError as err:
             self.problems.append(Problem(path, LOCKED if _of_vault(err) else f"cannot be resolved: {_reason(err)}"))
-        except RecursionError:
-            self.problems.append(Problem(path, "cannot be resolved: it refers to itself"))
         return UNREADABLE
 
 
@@ -68,4 +66,6 @@ def _reason(err):
     """The innermost reason of an error, on one line and without the template's text."""
     while err.__cause__ is not None:
         err = err.__cause__
+    if isinstance(err, RecursionError):
+        return "it refers to itself"
     return str(err).strip().splitlines()[0][:160] if str(err).strip() else type(err).__name__

@@ -27,7 +27,7 @@ def of_secrets(secrets: Any, options: Mapping, path: str = "estate_secrets") -> 
         if value is UNREADABLE:
             continue
         if value is None:
-            found.append(Problem(here, f"is missing; {first_sentence(option)}"))
+            found.append(Problem(here, f"is missing ({first_sentence(option)})"))
         elif not isinstance(value, str):
             found.append(Problem(here, "is not text; quote it"))
         elif key in _PEM:

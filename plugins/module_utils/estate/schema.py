@@ -8,6 +8,7 @@ early and names options, not paths; this one goes on, so that an operator repair
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, Mapping
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, whole
@@ -45,7 +46,7 @@ def check(value: Any, options: Mapping[str, Any], path: str) -> tuple:
             continue
         if given is None:
             if option.get("required"):
-                problems.append(Problem(here, f"is missing; {first_sentence(option)}"))
+                problems.append(Problem(here, f"is missing ({first_sentence(option)})"))
                 continue
             if "default" not in option:
                 continue
@@ -80,7 +81,7 @@ def _value(given: Any, option: Mapping[str, Any], path: str) -> tuple:
         hint = "; quote it" if kind == "str" and isinstance(given, (int, float)) else ""
         return None, [Problem(path, f"is {_said(given)}, not {_NAMES[kind]}{hint}")]
     if kind == "str" and not good.strip():
-        return None, [Problem(path, f"is empty; {first_sentence(option)}")]
+        return None, [Problem(path, f"is empty ({first_sentence(option)})")]
     choices = option.get("choices")
     if choices and good not in choices:
         return None, [Problem(path, f"is {good}; choose {', '.join(choices[:-1])} or {choices[-1]}{near(good, choices)}")]
@@ -118,8 +119,7 @@ def first_sentence(option: Mapping[str, Any]) -> str:
     """First sentence of an option's description, as a hint, without documentation markup."""
     text = option.get("description", "")
     text = text if isinstance(text, str) else text[0]
-    for mark in ("C(", "V(", "O("):
-        text = text.replace(mark, "(")
+    text = re.sub(r"\b[CVOP]\(([^)]*)\)", r"\1", text)
     return text.strip().split(". ")[0].rstrip(".")
 
 
