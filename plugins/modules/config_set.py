@@ -40,7 +40,7 @@ options:
       state:
         description: What has to be there. C(absent) removes files and links, never directories.
         type: str
-        choices: [file, directory, absent]
+        choices: [file, directory, link, absent]
         default: file
       template:
         description: A Jinja2 template, found as M(ansible.builtin.template) finds it.
@@ -50,6 +50,9 @@ options:
         type: str
       content:
         description: The content itself.
+        type: str
+      target:
+        description: Where a link points.
         type: str
       owner:
         description: User name or number.
@@ -69,6 +72,11 @@ options:
       validate:
         description: Command that must accept the candidate, whose path takes the place of C(%s). No shell.
         type: str
+  commands:
+    description: Commands that put files into effect which no unit reads. Run again when files are put back. No shell.
+    type: list
+    elements: str
+    default: []
   validate:
     description: >-
       Commands that must accept the whole set. They run with all files in place and before any unit is touched, because
@@ -202,10 +210,11 @@ ARGUMENTS = {
         "default": [],
         "options": {
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+            "state": {"type": "str", "choices": ["file", "directory", "link", "absent"], "default": "file"},
             "template": {"type": "str"},
             "source": {"type": "str"},
             "content": {"type": "str"},
+            "target": {"type": "str"},
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "root"},
             "mode": {"type": "str"},
@@ -213,6 +222,7 @@ ARGUMENTS = {
             "validate": {"type": "str"},
         },
     },
+    "commands": {"type": "list", "elements": "str", "default": []},
     "validate": {"type": "list", "elements": "str", "default": []},
     "units": {
         "type": "list",

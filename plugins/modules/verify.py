@@ -49,7 +49,12 @@ controls:
   type: list
   elements: dict
   sample:
-    - {id: config.redis.files, title: Every file of redis is as planned, state: pass, observed: [], expected: [], reason: ""}
+    - id: config.redis.files
+      title: Every file of redis is as planned
+      state: pass
+      observed: []
+      expected: []
+      reason: ""
 findings:
   description: What does not hold, a line each.
   returned: always

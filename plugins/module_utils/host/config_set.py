@@ -82,6 +82,7 @@ class ConfigSet:
         self._journal.open(
             [(file, current.files.get(file.path, FileState())) for file in wanted],
             [(unit, current.units[unit.name]) for unit in self.spec.units],
+            self.spec.commands,
             self.spec.token,
         )
         try:
@@ -92,8 +93,8 @@ class ConfigSet:
             self._place(wanted)
             if touches_units([entry["path"] for entry in (self._journal.manifest() or {})["files"]]):
                 self._must(["systemctl", "daemon-reload"])
-            for check in self.spec.checks:
-                self._must(check)
+            for command in [*self.spec.commands, *self.spec.checks]:
+                self._must(command)
             self._journal.mark("acted")
             self._tell_units(changes, current.interrupted)
             self._probe()
@@ -142,6 +143,8 @@ class ConfigSet:
             uid, gid = current.users.get(file.owner), current.groups.get(file.group)
             if file.state == "directory":
                 self._system.make_directory(file.path, uid, gid, file.mode)
+            elif file.state == "link":
+                self._system.link(candidate_of(file.path), file.content)
             elif file.state == "file":
                 self._system.write(candidate_of(file.path), file.content, uid, gid, file.mode)
         for file in wanted:
@@ -153,7 +156,7 @@ class ConfigSet:
 
     def _place(self, wanted: list[FileSpec]) -> None:
         for file in wanted:
-            if file.state == "file":
+            if file.state in ("file", "link"):
                 self._system.rename(candidate_of(file.path), file.path)
             elif file.state == "absent":
                 self._system.remove(file.path)
@@ -182,9 +185,8 @@ class ConfigSet:
                 return
             if time.monotonic() >= end:
                 told = self._tail(err or out)
-                raise EstateError(
-                    f"the probe `{shlex.join(self.spec.probe)}` did not succeed within {self.spec.probe_timeout_s:g} s: {told}"
-                )
+                within = f"within {self.spec.probe_timeout_s:g} s"
+                raise EstateError(f"the probe `{shlex.join(self.spec.probe)}` did not succeed {within}: {told}")
             time.sleep(PROBE_INTERVAL_S)
 
     def _units_must_run(self) -> None:

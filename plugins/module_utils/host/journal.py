@@ -48,13 +48,17 @@ class Journal:
         return self.manifest() is not None and self._system.exists(f"{self.path}/placed")
 
     def open(
-        self, files: list[tuple[FileSpec, FileState]], units: list[tuple[UnitSpec, UnitState]], token: str | None
+        self,
+        files: list[tuple[FileSpec, FileState]],
+        units: list[tuple[UnitSpec, UnitState]],
+        commands: list[list[str]],
+        token: str | None,
     ) -> None:
         """Keep every original that is not kept yet, then write the manifest and the program that puts them back."""
         manifest = self.manifest()
         if manifest is None:
             self._system.remove_tree(self.path)
-            manifest = {"files": [], "units": [], "reload_systemd": False}
+            manifest = {"files": [], "units": [], "commands": [], "reload_systemd": False}
         self._system.make_private(f"{self.path}/originals")
         known = {entry["path"] for entry in manifest["files"]}
         for wanted, seen in files:
@@ -86,6 +90,7 @@ class Journal:
             if unit.name not in known
         ]
         manifest["reload_systemd"] = touches_units([entry["path"] for entry in manifest["files"]])
+        manifest["commands"] += [command for command in commands if command not in manifest["commands"]]
         manifest["token"] = token
         self._put("rollback.sh", rollback_script(self.path, manifest))
         self._put("manifest.json", json.dumps(manifest, indent=1))

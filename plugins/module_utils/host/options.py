@@ -52,6 +52,7 @@ def config_spec(params: dict[str, Any], token: str | None) -> ConfigSpec:
         name=params["name"],
         files=files,
         units=[UnitSpec(unit_name(unit["name"]), unit["action"], unit["enabled"]) for unit in params["units"]],
+        commands=[shlex.split(command) for command in params["commands"]],
         checks=[shlex.split(check) for check in params["validate"]],
         probe=probe.get("command"),
         probe_stdin=payload[STDIN].decode() if STDIN in payload else probe.get("stdin"),
@@ -79,6 +80,10 @@ def _file(option: dict[str, Any], payload: dict[str, bytes]) -> FileSpec:
     content = payload.get(path)
     if content is None and option.get("content") is not None:
         content = option["content"].encode()
+    if state == "link":
+        content = (option.get("target") or "").encode()
+        if not content:
+            raise ValueError("a link needs target")
     if state == "file" and content is None:
         raise ValueError("needs template, source or content")
     mode = option.get("mode") or ("0755" if state == "directory" else "0600" if secret else "0644")

@@ -19,7 +19,10 @@ ENABLED = ("enabled", "static", "indirect", "generated", "alias", "linked")
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One file as it has to be. state: file, directory or absent; validate: a command with %s for the candidate."""
+    """One path as it has to be. state: file, directory, link (content is its target) or absent.
+
+    validate: a command with %s for the candidate.
+    """
 
     path: str
     state: str = "file"
@@ -74,6 +77,7 @@ class UnitState:
 class ConfigSpec:
     """Files that change together, what is done about it, and how it is proven.
 
+    commands: what puts files into effect that no unit reads, run when a file changed and when files are put back.
     checks: commands over the whole set, run with the files in place and before any unit is touched.
     probe: the command that must succeed within probe_timeout_s after the units were acted on.
     rollback_after_s: arm a timer that puts everything back unless the set is committed over a new connection.
@@ -82,6 +86,7 @@ class ConfigSpec:
     name: str
     files: list[FileSpec] = field(default_factory=list)
     units: list[UnitSpec] = field(default_factory=list)
+    commands: list[list[str]] = field(default_factory=list)
     checks: list[list[str]] = field(default_factory=list)
     probe: list[str] | None = None
     probe_stdin: str | None = None
@@ -155,14 +160,14 @@ def _plan_file(wanted: FileSpec, current: CurrentSet) -> list[Change]:
         if seen.kind == "absent":
             return []
         return [Change(what, "delete", readable(seen.content), None, secret=wanted.secret, data=wanted)]
-    after = readable(wanted.content) if wanted.state == "file" else _rights(wanted)
+    after = _rights(wanted) if wanted.state == "directory" else readable(wanted.content)
     if seen.kind == "absent":
         return [Change(what, "create", None, after, secret=wanted.secret, data=wanted)]
     changes = []
-    if wanted.state == "file" and (seen.kind == "link" or seen.content != wanted.content):
+    if wanted.state != "directory" and (seen.kind != wanted.state or seen.content != wanted.content):
         changes.append(Change(what, "update", readable(seen.content), after, secret=wanted.secret, data=wanted))
     rights = (current.users.get(wanted.owner), current.groups.get(wanted.group), wanted.mode)
-    if rights != (seen.uid, seen.gid, seen.mode):
+    if wanted.state != "link" and rights != (seen.uid, seen.gid, seen.mode):
         changes.append(
             Change(f"owner and mode of {what}", "update", seen_rights(seen, current), _rights(wanted), data=wanted)
         )
@@ -287,22 +292,24 @@ def rollback_script(journal: str, manifest: dict[str, Any]) -> str:
             acted.append(f"systemctl stop {name} 2>/dev/null")
         if not unit["enabled"]:
             acted.append(f"systemctl disable --quiet {name} 2>/dev/null")
-    lines += _when(journal, "acted", acted)
+    lines += _when("acted", acted)
     for entry in reversed(manifest["files"]):
         lines += ["  " + line for line in _restore(entry)]
     if manifest["reload_systemd"]:
         lines.append("  try systemctl daemon-reload")
+    placed = [f"try {shlex.join(command)} >/dev/null" for command in manifest["commands"]]
+    lines += _when("placed", placed)
     acted = []
     for unit in manifest["units"]:
         if unit["running"] and unit["action"] != "start":
             verb, name = "reload-or-restart" if unit["action"] == "reload" else "restart", shlex.quote(unit["name"])
             acted += [f"systemctl reset-failed {name} 2>/dev/null", f"try systemctl {verb} {name}"]
-    lines += _when(journal, "acted", acted)
+    lines += _when("acted", acted)
     lines += ['  [ $failed = 0 ] && rm -rf "$journal"', "  exit $failed", "}", "main"]
     return "\n".join(lines) + "\n"
 
 
-def _when(journal: str, marker: str, commands: list[str]) -> list[str]:
+def _when(marker: str, commands: list[str]) -> list[str]:
     return [f'  if [ -e "$journal/{marker}" ]; then', *("    " + line for line in commands), "  fi"] if commands else []
 
 

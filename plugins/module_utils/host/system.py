@@ -130,6 +130,11 @@ class System:
             file.flush()
             os.fsync(number)
 
+    def link(self, path: str, target: bytes) -> None:
+        """A new symbolic link."""
+        self.remove(path)
+        os.symlink(os.fsdecode(target), path)
+
     def rename(self, source: str, target: str) -> None:
         """Let a file take another's place, in one step."""
         os.rename(source, target)

@@ -16,14 +16,10 @@ def findings(results: Any) -> tuple[list[str], list[dict]]:
     results: registered results, in a list or by a name for each. One of our modules is judged by its controls and by the
     changes it would make, any other by `changed`. What was skipped is not judged.
     """
-    named = (
-        results.items()
-        if isinstance(results, dict)
-        else ((f"task {place}", one) for place, one in enumerate(results, 1))
-    )
+    by_name = results if isinstance(results, dict) else {f"task {place}": one for place, one in enumerate(results, 1)}
     lines: list[str] = []
     controls: list[dict] = []
-    for name, result in named:
+    for name, result in by_name.items():
         for item in _flat(result):
             controls += item.get("controls") or []
             lines += _judge(name, item)
