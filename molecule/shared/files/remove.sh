@@ -1,0 +1,24 @@
+#!/bin/sh
+# Removes hosts of the lab with their disks; after the last one also ops1, the name server and the networks.
+# usage: remove.sh LAB-FOLDER HOST...         says "removed" when there was something, "last" when nothing of the lab is left
+set -eu
+folder=$1
+shift
+drop() {
+  for host in "$@"; do
+    if docker container inspect "estate-lab-$host" >/dev/null 2>&1; then
+      docker rm --force --volumes "estate-lab-$host" >/dev/null
+      echo "removed $host"
+    fi
+    docker volume rm --force "estate-lab-$host-docker" >/dev/null
+    rm -f "$folder/names/$host" "$folder/hosts/$host".*
+  done
+}
+drop "$@"
+left=$(docker ps --all --filter label=estate-lab --format '{{.Names}}' | grep -vx -e estate-lab-ops1 -e estate-lab-dns || true)
+if [ -n "$left" ]; then exit 0; fi
+drop ops1 dns
+for network in estate-lab-private estate-lab-public; do
+  docker network inspect $network >/dev/null 2>&1 && docker network rm $network
+done
+echo last
