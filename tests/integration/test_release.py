@@ -40,10 +40,16 @@ def ansible(module: str, arguments: dict, *, check: bool = False) -> dict:
     if (ROOT / ".lab/vault_password").exists():
         environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(ROOT / ".lab/vault_password")
     done = subprocess.run(
-        [*command, *(["--check"] if check else [])], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+        [*command, *(["--check"] if check else [])],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=environment,
     )
     assert "=> " in done.stdout, done.stdout + done.stderr
-    return json.loads(done.stdout.partition("=> ")[2])
+    status, _arrow, result = done.stdout.partition("=> ")
+    return {"failed": "FAILED" in status, **json.loads(result)}
 
 
 def shell(command: str, stdin: str = "") -> str:
@@ -139,7 +145,7 @@ def test_the_container_has_no_rights():
     assert config["User"] == "65532:65532"
     status = engine(
         f"c = d.containers.get('{NAME}-web-a'); top = c.top(ps_args='-o pid')['Processes'][0][0]\n"
-        "out = dict(line.split(':\\t', 1) for line in open(f'/proc/{top}/status').read().splitlines() if ':\\t' in line)"
+        "out = dict(line.split(':\\t', 1) for line in open(f'/proc/{top}/status') if ':\\t' in line)"
     )
     assert int(status["CapBnd"], 16) == 0
     assert status["NoNewPrivs"].strip() == "1"
@@ -152,7 +158,9 @@ def test_a_new_release_takes_the_other_slot_and_the_old_one_goes():
     assert list(containers()) == [f"{NAME}-web-b"]
 
 
-@pytest.mark.parametrize("bad", [{"command": ["--no-such-flag"]}, {"health": {"http": {"port": 8080, "path": "/no"}, "timeout_s": 4}}])
+@pytest.mark.parametrize(
+    "bad", [{"command": ["--no-such-flag"]}, {"health": {"http": {"port": 8080, "path": "/no"}, "timeout_s": 4}}]
+)
 def test_a_release_that_fails_leaves_the_old_one_untouched(bad):
     release()
     before = containers()
@@ -215,7 +223,8 @@ def test_a_killed_run_is_completed_by_the_next(slots):
     while containers().get(f"{NAME}-web-b", [None, None])[1] != "running":
         assert time.monotonic() < deadline
     # The process on the host that waits for the new container's health.
-    pids = shell("pgrep -f '[p]ython3.*container_releas[e]' || true").split() or shell("pgrep -fx '[^ ]*python3'").split()
+    named = shell("pgrep -f '[p]ython3.*container_releas[e]' || true").split()
+    pids = named or shell("pgrep -fx '[^ ]*python3'").split()
     shell(f"kill -9 {' '.join(pids)}")
     run.wait(timeout=60)
     assert len(containers()) == 2

@@ -115,9 +115,12 @@ class Engine:
             return self._api.create_container_from_config(body, name)["Id"]
 
     def start(self, id: str, name: str) -> None:
-        """Start a container; nothing happens when it runs."""
+        """Start a container, or let a paused one go on; nothing happens when it runs."""
         with _told(f"starting {name}"):
-            self._api.start(id)
+            if self._api.inspect_container(id)["State"].get("Paused"):
+                self._api.unpause(id)
+            else:
+                self._api.start(id)
 
     def restart(self, id: str, name: str) -> None:
         """Stop a container in its own time and start it."""
