@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's files, processes and unit on this host, in Debian's layout. The decisions are in cluster.py."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
+    ABSENT,
+    BROKEN,
+    PRIMARY,
+    READY,
+    STANDBY,
+    Instance,
+    Pending,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+LOCK_WAIT_S = 30
+READY_WAIT_S = 120
+STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
+"""What initdb and a base backup leave in the data directory; the configuration lies in /etc/postgresql."""
+PENDING = """
+SELECT s.name, current_setting(s.name) AS now, coalesce(f.setting, s.boot_val) AS then
+FROM pg_settings s LEFT JOIN pg_file_settings f ON f.name = s.name AND f.seqno =
+     (SELECT max(seqno) FROM pg_file_settings WHERE name = s.name)
+WHERE s.pending_restart ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where Debian keeps a cluster: version "17", name "main"."""
+
+    version: str
+    name: str = "main"
+
+    @property
+    def directory(self) -> str:
+        return f"/var/lib/postgresql/{self.version}/{self.name}"
+
+    @property
+    def staging(self) -> str:
+        """Where a cluster is made: only a whole one is renamed into place."""
+        return f"{self.directory}.estate-new"
+
+    @property
+    def replaced(self) -> str:
+        """Where a hopeless standby's directory lies until its successor is in place."""
+        return f"{self.directory}.estate-old"
+
+    @property
+    def unit(self) -> str:
+        return f"postgresql@{self.version}-{self.name}.service"
+
+    def program(self, name: str) -> str:
+        return f"/usr/lib/postgresql/{self.version}/bin/{name}"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[int]:
+        """One run at a time; yields the descriptor. Long children inherit it: they outlive a killed run, and so does the lock."""
+        path = f"/run/lock/estate-postgresql-{self.version}-{self.name}.lock"
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + LOCK_WAIT_S
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as err:
+                    if time.monotonic() >= deadline:
+                        raise EstateError(
+                            f"another run works on {self.directory} (its lock is {path}); wait until it has ended"
+                        ) from err
+                    time.sleep(0.5)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def read_instance(layout: Layout, name: str) -> Instance:
+    """This host's member, running or not. Changes nothing and needs no server."""
+    if not os.path.isdir(layout.directory) or not os.listdir(layout.directory):
+        return Instance(name, data=ABSENT)
+    control = control_data(layout)
+    if control is None:
+        return Instance(name, data=BROKEN)
+    signal = os.path.exists(os.path.join(layout.directory, "standby.signal"))
+    return Instance(
+        name,
+        data=READY,
+        role=STANDBY if signal else PRIMARY,
+        running=is_running(layout),
+        system_identifier=control["Database system identifier"],
+        timeline=int(control["Latest checkpoint's TimeLineID"]),
+        state=control["Database cluster state"],
+    )
+
+
+def control_data(layout: Layout) -> dict[str, str] | None:
+    """What pg_controldata tells, None for what is no cluster of this version."""
+    if not os.path.exists(os.path.join(layout.directory, "global", "pg_control")):
+        return None
+    command = [layout.program("pg_controldata"), "-D", layout.directory]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    if done.returncode:
+        return None
+    return dict(re.findall(r"^([^:]+):\s+(.*)$", done.stdout, re.MULTILINE))
+
+
+def primary_settings(control: dict[str, str] | None) -> dict[str, int]:
+    """The primary's values of the settings a standby must not undercut, from the standby's control file."""
+    found = {}
+    for key, value in (control or {}).items():
+        name, _space, word = key.partition(" ")
+        if word == "setting" and value.isdigit():
+            found["max_locks_per_transaction" if name == "max_locks_per_xact" else name] = int(value)
+    if "max_prepared_xacts" in found:
+        found["max_prepared_transactions"] = found.pop("max_prepared_xacts")
+    return found
+
+
+def is_running(layout: Layout) -> bool:
+    """Whether the postmaster named in postmaster.pid lives."""
+    try:
+        with open(os.path.join(layout.directory, "postmaster.pid"), encoding="ascii") as handle:
+            pid = int(handle.readline())
+        os.kill(pid, 0)
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def leftovers(layout: Layout) -> tuple[str, ...]:
+    """What an interrupted run of ours left beside the data directory."""
+    return tuple(path for path in (layout.staging, layout.replaced) if os.path.exists(path))
+
+
+def pending(connection: Any) -> tuple[Pending, ...]:
+    """Settings that wait for a restart."""
+    return tuple(Pending(**found) for found in client.rows(connection, PENDING))
+
+
+def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
+    """A new cluster with data checksums, made beside and renamed into place."""
+    _fresh_staging(layout)
+    _run(
+        [
+            layout.program("initdb"),
+            *("--pgdata", layout.staging, "--username", client.SYSTEM_USER, "--data-checksums"),
+            *("--encoding", locale["encoding"], "--locale", locale["ctype"], "--lc-collate", locale["collate"]),
+            *("--auth-local", "peer", "--auth-host", "scram-sha-256"),
+        ],
+        "initdb",
+        (lock,),
+    )
+    _finish(layout)
+
+
+def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> None:
+    """A standby from a base backup. `source` is a conninfo without password; `passfile` the descriptor of a pgpass."""
+    _fresh_staging(layout)
+    _run(
+        [
+            layout.program("pg_basebackup"),
+            *("--pgdata", layout.staging, "--dbname", f"{source} passfile=/proc/self/fd/{passfile}"),
+            *("--wal-method", "stream", "--slot", slot, "--checkpoint", "fast", "--no-password"),
+        ],
+        "pg_basebackup",
+        (lock, passfile),
+    )
+    with open(os.path.join(layout.staging, "standby.signal"), "x", encoding="ascii"):
+        pass
+    _own(os.path.join(layout.staging, "standby.signal"))
+    _finish(layout)
+
+
+def clean(layout: Layout) -> None:
+    """Remove what interrupted runs left."""
+    for path in leftovers(layout):
+        shutil.rmtree(path)
+
+
+def systemctl(verb: str, unit: str) -> None:
+    """Act on the unit; its own words are in the error."""
+    _run(["systemctl", verb, unit], f"systemctl {verb} {unit}", (), as_user=None)
+
+
+def restart(layout: Layout, port: int) -> None:
+    """Restart and wait until it answers."""
+    systemctl("restart", layout.unit)
+    client.connect(port, wait_s=READY_WAIT_S).close()
+
+
+def _fresh_staging(layout: Layout) -> None:
+    if os.path.exists(layout.staging):
+        shutil.rmtree(layout.staging)
+    os.makedirs(layout.staging, mode=0o700)
+    _own(os.path.dirname(layout.staging))
+    _own(layout.staging)
+
+
+def _finish(layout: Layout) -> None:
+    """Put the whole cluster in place. Whatever was there is kept until the new one is."""
+    for name in STALE_CONFIGURATION:
+        path = os.path.join(layout.staging, name)
+        if os.path.exists(path):
+            os.unlink(path)
+    # PostgreSQL insists on its own settings file; it is ours only in being empty.
+    with open(os.path.join(layout.staging, "postgresql.auto.conf"), "x", encoding="ascii"):
+        pass
+    os.chmod(os.path.join(layout.staging, "postgresql.auto.conf"), 0o600)
+    _own(os.path.join(layout.staging, "postgresql.auto.conf"))
+    if os.path.isdir(layout.directory) and os.listdir(layout.directory):
+        os.rename(layout.directory, layout.replaced)
+    os.rename(layout.staging, layout.directory)
+    descriptor = os.open(os.path.dirname(layout.directory), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    clean(layout)
+
+
+def _own(path: str) -> None:
+    account = pwd.getpwnam(client.SYSTEM_USER)
+    os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _run(command: list[str], what: str, descriptors: tuple[int, ...], as_user: str | None = client.SYSTEM_USER) -> None:
+    """Run a program, as postgres unless told otherwise, with only these descriptors and no environment of ours."""
+    account = pwd.getpwnam(as_user) if as_user else None
+    identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": "/"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, pass_fds=descriptors, env=environment, cwd="/", **identity
+        )
+    except OSError as err:
+        raise EstateError(f"{what} could not be started: {err}") from err
+    if done.returncode:
+        raise EstateError(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}", rc=done.returncode)

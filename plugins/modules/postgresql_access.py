@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles, databases, extensions, grants and replication slots of a PostgreSQL cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_access
+short_description: Converge who may do what in a PostgreSQL cluster
+version_added: 0.1.0
+description:
+  - Converges roles, databases, extensions, grants and physical replication slots in one call, through the local socket as the
+    operating system user C(postgres).
+  - >-
+    On a standby everything but slots comes from the primary; there only slots of the estate that nobody uses are dropped,
+    since they would keep WAL for ever.
+  - Passwords stay in this module. It compares the SCRAM verifiers that the server keeps, and sends a new verifier when one does
+    not fit, with the server's statement log off.
+  - Roles, databases, memberships of other roles and slots of other names are left alone.
+author:
+  - The retailerp.estate authors
+extends_documentation_fragment:
+  - retailerp.estate.attributes
+options:
+  version:
+    description: Major version of the server.
+    type: str
+    required: true
+  port:
+    description: TCP port, which also names the socket.
+    type: int
+    default: 5432
+  roles:
+    description: Roles that may log in. None of them is superuser, may make databases or roles, or bypass row security.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the role.
+        type: str
+        required: true
+      password:
+        description: Its password, printable ASCII.
+        type: str
+        required: true
+      replication:
+        description: Whether it may stream.
+        type: bool
+        default: false
+      member_of:
+        description: The roles it is a member of, exactly.
+        type: list
+        elements: str
+        default: []
+  databases:
+    description: Databases and what may be done in them. What C(PUBLIC) holds on them is taken away.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the database.
+        type: str
+        required: true
+      owner:
+        description: Its owner; it is made from C(template0) if missing. Left out, the database is there anyway and keeps its owner.
+        type: str
+      connect:
+        description: Privileges on the database, by role.
+        type: dict
+        default: {}
+      create:
+        description: Privileges on its schema C(public), by role. Left out, the schema is not managed.
+        type: dict
+      extensions:
+        description: Extensions that have to be there, in the schema C(public).
+        type: list
+        elements: str
+        default: []
+      immutable:
+        description: Functions of extensions to be marked immutable, as signatures, so that Odoo may index by them.
+        type: list
+        elements: str
+        default: []
+      locale:
+        description: C(encoding), C(collate) and C(ctype) of a new database.
+        type: dict
+        default: {encoding: UTF8, collate: C, ctype: C.UTF-8}
+  standbys:
+    description: The other members. On a primary each has a slot of its own; slots of members that are gone are dropped.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: The application may connect and make tables, nobody else
+  retailerp.estate.postgresql_access:
+    version: "17"
+    roles:
+      - {name: shop_owner, password: "{{ estate_secrets.postgresql_owner }}"}
+      - {name: shop_application, password: "{{ estate_secrets.postgresql_application }}"}
+    databases:
+      - name: shop
+        owner: shop_owner
+        connect: {shop_application: [CONNECT, TEMPORARY]}
+        create: {shop_application: [USAGE, CREATE]}
+        extensions: [pg_trgm, unaccent]
+        immutable: [unaccent(text)]
+    standbys: [db2]
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, or would be in check mode. Passwords only tell that they differ.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - resource: role shop_application
+      action: update
+      before: LOGIN NOSUPERUSER CREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION
+      after: LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION
+controls:
+  description: Whether the server could be read, where that is in doubt in check mode.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.retailerp.estate.plugins.module_utils import runner
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, access_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import READY
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+
+
+class Access:
+    """The capability: what is in the cluster besides data."""
+
+    def __init__(self, params: dict, desired: access.Desired, check_mode: bool) -> None:
+        self.port = params["port"]
+        self.layout = server.Layout(params["version"])
+        self.desired = desired
+        self.check_mode = check_mode
+
+    def read(self) -> access.Current | None:
+        """The server's state; in check mode a bare host has an empty one, and a stopped server none that could be read."""
+        instance = server.read_instance(self.layout, "local")
+        if self.check_mode and instance.data != READY:
+            return access.Current()
+        if self.check_mode and not instance.running:
+            return None
+        return access_client.read(self.port, self.desired)
+
+    def plan(self, current: access.Current | None) -> list[Change]:
+        """Pure; see module_utils/postgresql/access.py."""
+        return access.plan(current, self.desired) if current else []
+
+    def apply(self, changes: list[Change]) -> None:
+        """Run the statements."""
+        access_client.apply(self.port, changes)
+
+    def controls(self, current: access.Current | None) -> list[Control]:
+        """One, where nothing could be predicted."""
+        if current:
+            return []
+        reason = "the server is stopped; a run starts it and then compares"
+        return [Control("postgresql.access.readable", "Roles and grants could be read", "fail", "stopped", "running", reason)]
+
+
+def desired_of(params: dict) -> access.Desired:
+    """The options as dataclasses."""
+    databases = []
+    for option in params["databases"]:
+        create = option["create"]
+        databases.append(
+            access.Database(
+                name=option["name"],
+                owner=option["owner"],
+                connect=_privileges(option["connect"]),
+                create=None if create is None else _privileges(create),
+                extensions=tuple(option["extensions"]),
+                immutable=tuple(option["immutable"]),
+                **option["locale"],
+            )
+        )
+    roles = [
+        access.Role(option["name"], option["password"], option["replication"], tuple(option["member_of"]))
+        for option in params["roles"]
+    ]
+    slots = tuple(access.slot_name(member) for member in params["standbys"])
+    return access.Desired(tuple(roles), tuple(databases), slots)
+
+
+def _privileges(option: dict) -> dict[str, tuple[str, ...]]:
+    return {role: tuple(privileges) for role, privileges in option.items()}
+
+
+def main() -> None:
+    """Entry point."""
+    role = {
+        "name": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+        "replication": {"type": "bool", "default": False},
+        "member_of": {"type": "list", "elements": "str", "default": []},
+    }
+    database = {
+        "name": {"type": "str", "required": True},
+        "owner": {"type": "str"},
+        "connect": {"type": "dict", "default": {}},
+        "create": {"type": "dict"},
+        "extensions": {"type": "list", "elements": "str", "default": []},
+        "immutable": {"type": "list", "elements": "str", "default": []},
+        "locale": {"type": "dict", "default": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "version": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+            "roles": {"type": "list", "elements": "dict", "default": [], "options": role},
+            "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
+            "standbys": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    runner.run(module, Access(module.params, desired_of(module.params), module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data directory of one member of a PostgreSQL cluster, and the restarts its settings wait for."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_cluster
+short_description: Create, clone or leave a member's data directory, and restart it when settings wait for that
+version_added: 0.1.0
+description:
+  - On a bare primary makes a new cluster with data checksums; on a bare standby takes a base backup of the primary over TLS,
+    with the primary's certificate verified, through the member's own replication slot.
+  - >-
+    Roles follow the cluster - O(role) is obeyed only while no member holds data. After a failover the module acts by what it
+    finds. It refuses, naming the members, where two of them are primary, where they are different clusters, where a member
+    was left behind by a promotion, and where a new, empty cluster would hide data that another member holds.
+  - >-
+    Nothing is lost - a data directory is only ever replaced when it is a standby of the same cluster and the primary says it
+    no longer has the WAL that this standby needs next. A new one is made beside it and renamed into place when it is whole;
+    a killed run is done again from the start.
+  - Neither writes configuration nor starts the server; M(retailerp.estate.config_set) does both.
+author:
+  - The retailerp.estate authors
+extends_documentation_fragment:
+  - retailerp.estate.attributes
+options:
+  member:
+    description: This member's name in O(members).
+    type: str
+    required: true
+  members:
+    description: The address of each member, this one included, by name. The names are in their certificates.
+    type: dict
+    required: true
+  role:
+    description: What this member becomes while no member holds data.
+    type: str
+    choices: [primary, standby]
+    required: true
+  found:
+    description: >-
+      The C(instance) that M(retailerp.estate.postgresql_info) returned for each of the other members. Members left out are
+      unknown, and with an unknown member no new primary is made.
+    type: list
+    elements: dict
+    default: []
+  version:
+    description: Major version of the server.
+    type: str
+    required: true
+  port:
+    description: TCP port of every member.
+    type: int
+    default: 5432
+  replication_user:
+    description: Role that may stream.
+    type: str
+    required: true
+  replication_password:
+    description: Its password.
+    type: str
+    required: true
+  ca_file:
+    description: The authority of the members' certificates, on this host.
+    type: path
+    required: true
+  locale:
+    description: What a new cluster is made with.
+    type: dict
+    default: {}
+    suboptions:
+      encoding:
+        description: Character encoding.
+        type: str
+        default: UTF8
+      collate:
+        description: Sort order; C is what Odoo asks for.
+        type: str
+        default: C
+      ctype:
+        description: Character classes; upper and lower case need UTF-8 here.
+        type: str
+        default: C.UTF-8
+  restart:
+    description: >-
+      Restart the server when settings wait for it. A standby is left alone as long as it would refuse to start because the
+      primary still runs with a larger value.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Make db2 a standby of db1
+  retailerp.estate.postgresql_cluster:
+    member: db2
+    members: {db1: 10.77.0.31, db2: 10.77.0.32}
+    role: standby
+    found: ["{{ hostvars.db1.postgresql_found.instance }}"]
+    version: "17"
+    replication_user: shop_replication
+    replication_password: "{{ estate_secrets.postgresql_replication }}"
+    ca_file: /etc/estate/tls/postgresql/ca.pem
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, or would be in check mode.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - resource: data directory /var/lib/postgresql/17/main
+      action: create
+      before: null
+      after: "standby: base backup of the primary"
+controls:
+  description: What was checked; this module has none, M(retailerp.estate.postgresql_info) has.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+import contextlib
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.retailerp.estate.plugins.module_utils import runner
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, cluster, server, status
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.upstream import Upstream
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
+
+
+class Cluster:
+    """The capability: one member of the cluster."""
+
+    def __init__(self, params: dict, lock: int | None) -> None:
+        self.params = params
+        self.lock = lock
+        self.layout = server.Layout(params["version"])
+        self.upstream = Upstream(
+            member=params["member"],
+            members=params["members"],
+            port=params["port"],
+            user=params["replication_user"],
+            password=params["replication_password"],
+            ca_file=params["ca_file"],
+        )
+        others = [name for name in params["members"] if name != params["member"]]
+        found = {instance["name"]: instance for instance in params["found"]}
+        self.desired = cluster.Desired(
+            role=params["role"],
+            directory=self.layout.directory,
+            unit=self.layout.unit,
+            peers=tuple(cluster.Instance.of(name, found.get(name)) for name in others),
+            restart=params["restart"],
+        )
+
+    def read(self) -> cluster.Current:
+        """The data directory, and of a running server what waits for a restart or for WAL."""
+        own = server.read_instance(self.layout, self.params["member"])
+        leftovers = server.leftovers(self.layout)
+        if own.data != cluster.READY:
+            return cluster.Current(own, leftovers)
+        pending: tuple[cluster.Pending, ...] = ()
+        if own.running and self.desired.restart:
+            with client.connect(self.params["port"], wait_s=30) as connection:
+                pending = server.pending(connection)
+        return cluster.Current(
+            own=own,
+            leftovers=leftovers,
+            hopeless=self._hopeless(own),
+            pending=pending,
+            primary_settings=server.primary_settings(server.control_data(self.layout)),
+        )
+
+    def plan(self, current: cluster.Current) -> list[Change]:
+        """Pure; see module_utils/postgresql/cluster.py."""
+        return cluster.plan(current, self.desired)
+
+    def apply(self, changes: list[Change]) -> None:
+        """Carry out each step."""
+        for change in changes:
+            getattr(self, f"_{change.data}")()
+
+    def controls(self, current: cluster.Current) -> list[Control]:
+        """None: what must hold of a running cluster is postgresql_info's."""
+        return []
+
+    def _hopeless(self, own: cluster.Instance) -> bool:
+        """Whether the primary of the same cluster says that the WAL this standby waits for is gone. Doubt means no."""
+        if own.role != cluster.STANDBY or not own.running:
+            return False
+        position = status.starved(self.layout, self.params["port"])
+        if position is None:
+            return False
+        with contextlib.suppress(EstateError):
+            same = self.upstream.identify() == own.system_identifier
+            return same and not self.upstream.has_wal(position, own.timeline or 1)
+        return False
+
+    def _initialise(self) -> None:
+        server.initialise(self.layout, self.params["locale"], self.lock)
+
+    def _clone(self) -> None:
+        self.upstream.identify()
+        with self.upstream.passfile() as passfile:
+            slot = slot_name(self.params["member"])
+            server.clone(self.layout, self.upstream.conninfo(), slot, passfile, self.lock)
+
+    def _replace(self) -> None:
+        # Its slot is in use by nobody, so the base backup can have it; the old directory waits until the new one is whole.
+        server.systemctl("stop", self.layout.unit)
+        self._clone()
+        server.systemctl("start", self.layout.unit)
+
+    def _clean(self) -> None:
+        server.clean(self.layout)
+
+    def _restart(self) -> None:
+        server.restart(self.layout, self.params["port"])
+
+
+def main() -> None:
+    """Entry point."""
+    locale = {
+        "encoding": {"type": "str", "default": "UTF8"},
+        "collate": {"type": "str", "default": "C"},
+        "ctype": {"type": "str", "default": "C.UTF-8"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "member": {"type": "str", "required": True},
+            "members": {"type": "dict", "required": True},
+            "role": {"type": "str", "choices": ["primary", "standby"], "required": True},
+            "found": {"type": "list", "elements": "dict", "default": []},
+            "version": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+            "replication_user": {"type": "str", "required": True},
+            "replication_password": {"type": "str", "required": True, "no_log": True},
+            "ca_file": {"type": "path", "required": True},
+            "locale": {"type": "dict", "default": {}, "options": locale},
+            "restart": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        runner.run(module, Cluster(module.params, None))
+        return
+    try:
+        with server.Layout(module.params["version"]).lock() as lock:
+            runner.run(module, Cluster(module.params, lock))
+    except EstateError as err:
+        module.fail_json(msg=str(err))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a member of a PostgreSQL cluster is and how it does."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_info
+short_description: Tell a member's role, replication and controls
+version_added: 0.1.0
+description:
+  - Reads the data directory, and the server when it runs. Changes nothing; a bare host is an answer, too.
+author:
+  - The retailerp.estate authors
+extends_documentation_fragment:
+  - retailerp.estate.attributes
+options:
+  member:
+    description: This member's name.
+    type: str
+    required: true
+  version:
+    description: Major version of the server.
+    type: str
+    required: true
+  port:
+    description: TCP port, which also names the socket.
+    type: int
+    default: 5432
+  standbys:
+    description: The other members; each must stream from this one if this one is primary.
+    type: list
+    elements: str
+    default: []
+  wait_s:
+    description: For how many seconds replication that is not up yet is waited for.
+    type: float
+    default: 0
+  max_lag_bytes:
+    description: Replication lag above which a control fails.
+    type: int
+    default: 67108864
+  max_lag_seconds:
+    description: Replication lag above which a control fails.
+    type: float
+    default: 30
+  max_connections_percent:
+    description: Share of the connections in use above which a control fails.
+    type: int
+    default: 90
+"""
+
+EXAMPLES = r"""
+- name: See how replication does
+  retailerp.estate.postgresql_info:
+    member: db1
+    version: "17"
+    standbys: [db2]
+  register: postgresql_status
+"""
+
+RETURN = r"""
+instance:
+  description: What this member is, running or not.
+  returned: always
+  type: dict
+  sample:
+    name: db1
+    data: ready
+    role: primary
+    running: true
+    system_identifier: "7431234567890123456"
+    timeline: 1
+    state: in production
+status:
+  description: What the running server says; empty when it does not run.
+  returned: always
+  type: dict
+  sample:
+    version: "17.6"
+    current_lsn: 0/3000148
+    timeline: 1
+    connections: 5
+    max_connections: 80
+    replication: [{member: db2, state: streaming, ssl: true, lag_bytes: 0, lag_seconds: 0.001}]
+    slots: [{name: estate_db2, active: true, wal_status: reserved, kept_bytes: 0}]
+    receiver: null
+    pending_restart: []
+    errors: []
+controls:
+  description: What must hold, and whether it does.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - id: postgresql.replication.db2.tls
+      title: db2 streams over TLS
+      state: pass
+      observed: true
+      expected: true
+      reason: ""
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.retailerp.estate.plugins.module_utils import runner
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, server, status
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+
+
+class Info:
+    """The capability: reading only. `instance` and `status` hold what the last read saw, for the answer."""
+
+    def __init__(self, params: dict) -> None:
+        self.params = params
+        self.standbys = tuple(params["standbys"])
+        self.instance: dict = {}
+        self.status: dict = {}
+
+    def read(self) -> tuple[health.Instance, health.Status | None]:
+        """The instance and its status."""
+        layout = server.Layout(self.params["version"])
+        found = status.wait(layout, self.params["member"], self.params["port"], self.standbys, self.params["wait_s"])
+        self.instance.update(vars(found[0]))
+        self.status.update(status.summary_of(found[1]) if found[1] else {})
+        return found
+
+    def plan(self, current: tuple) -> list[Change]:
+        """Nothing, ever."""
+        return []
+
+    def apply(self, changes: list[Change]) -> None:
+        """Never called."""
+
+    def controls(self, current: tuple) -> list[Control]:
+        """Pure; see module_utils/postgresql/health.py."""
+        params = self.params
+        limits = health.Limits(params["max_lag_bytes"], params["max_lag_seconds"], params["max_connections_percent"])
+        return health.controls(*current, self.standbys, limits)
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "member": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+            "standbys": {"type": "list", "elements": "str", "default": []},
+            "wait_s": {"type": "float", "default": 0},
+            "max_lag_bytes": {"type": "int", "default": 64 * 1024 * 1024},
+            "max_lag_seconds": {"type": "float", "default": 30},
+            "max_connections_percent": {"type": "int", "default": 90},
+        },
+        supports_check_mode=True,
+    )
+    info = Info(module.params)
+    runner.run(module, info, instance=info.instance, status=info.status)
+
+
+if __name__ == "__main__":
+    main()
