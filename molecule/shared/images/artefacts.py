@@ -107,10 +107,12 @@ class NodeFolder:
     folder: Path
 
     def inputs(self) -> list[Path]:
-        return [self.folder]
+        return [self.folder / "package-lock.json", self.folder / "package.json"]
 
     def make(self, path: Path, cache: Path) -> None:
-        shutil.copytree(self.folder, path)
+        path.mkdir()
+        for each in self.inputs():
+            shutil.copy(each, path)
         run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=path)
 
 

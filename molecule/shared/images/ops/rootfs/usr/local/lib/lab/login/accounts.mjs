@@ -35,13 +35,19 @@ const spoiled = {
   badsignature: () => ({}),
 };
 
-export const isAccount = (name) => Object.hasOwn(people, name) || Object.hasOwn(spoiled, name);
+// What a client knows a person by is neither the name nor the oid: Entra's `sub` differs from client to client.
+const subjectOf = (name) => createHash('sha256').update(`subject ${name}`).digest('base64url');
+const names = new Map([...Object.keys(people), ...Object.keys(spoiled)].map((name) => [subjectOf(name), name]));
+
+/** The `sub` of an account by its name, or undefined when there is no such account. */
+export const findSubject = (name) => (names.has(subjectOf(name)) ? subjectOf(name) : undefined);
 
 /** The claims of an account's right token, as Entra v2.0 names them. Entra leaves `roles` out when there are none. */
-export function claimsOf(name) {
+export function claimsOf(sub) {
+  const name = names.get(sub);
   const roles = people[name] ?? ['Store.Staff'];
   return {
-    sub: createHash('sha256').update(`subject ${name}`).digest('base64url'), // pairwise, other than oid
+    sub,
     oid: idOf(`person ${name}`),
     tid: TENANT,
     ver: '2.0',
@@ -54,5 +60,5 @@ export function claimsOf(name) {
 }
 
 /** What to change in an account's token, or undefined when it is an honest one. */
-export const spoilOf = (name) => spoiled[name]?.();
-export const isForged = (name) => name === 'badsignature';
+export const spoilOf = (sub) => spoiled[names.get(sub)]?.();
+export const isForged = (sub) => names.get(sub) === 'badsignature';

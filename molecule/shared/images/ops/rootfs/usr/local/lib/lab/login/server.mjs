@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Provider } from 'oidc-provider';
-import { claimsOf, isAccount, isForged, issuerOf, spoilOf, TENANT } from './accounts.mjs';
+import { claimsOf, findSubject, isForged, issuerOf, spoilOf, TENANT } from './accounts.mjs';
 
 const CLIENT = {
   client_id: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
@@ -45,7 +45,7 @@ const provider = new Provider(issuerOf(TENANT), {
     jwks: `/${TENANT}/discovery/v2.0/keys`,
   },
   interactions: { url: (_ctx, interaction) => `/login/${interaction.uid}` },
-  findAccount: (_ctx, name) => ({ accountId: name, claims: () => claimsOf(name) }),
+  findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => claimsOf(sub) }),
   // The administrator consented for the whole tenant, so nobody is asked.
   async loadExistingGrant({ oidc }) {
     const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
@@ -58,11 +58,10 @@ const provider = new Provider(issuerOf(TENANT), {
 /** The token that an account of the spoiled kind gets instead of its right one. */
 async function spoil(token) {
   const claims = decodeJwt(token);
-  const name = claims.preferred_username?.split('@')[0];
-  const changes = name && spoilOf(name);
+  const changes = spoilOf(claims.sub);
   if (!changes) return token;
   const signer = new SignJWT({ ...claims, ...changes }).setProtectedHeader(decodeProtectedHeader(token));
-  return signer.sign(isForged(name) ? forgersKeys.privateKey : keys.privateKey);
+  return signer.sign(isForged(claims.sub) ? forgersKeys.privateKey : keys.privateKey);
 }
 
 provider.use(async (ctx, next) => {
@@ -85,9 +84,9 @@ async function login(request, response) {
   await provider.interactionDetails(request, response); // throws unless this browser was sent here
   if (request.method === 'POST') {
     const form = await readForm(request);
-    const name = (form.get('name') ?? '').split('@')[0].toLowerCase();
-    if (isAccount(name) && form.get('password') === 'lab') {
-      await provider.interactionFinished(request, response, { login: { accountId: name } });
+    const accountId = findSubject((form.get('name') ?? '').split('@')[0].toLowerCase());
+    if (accountId && form.get('password') === 'lab') {
+      await provider.interactionFinished(request, response, { login: { accountId } });
       return;
     }
   }
