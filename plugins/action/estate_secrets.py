@@ -35,10 +35,13 @@ class ActionModule(ActionBase):
         given = {str(name): str(value) for name, value in args["given"].items()}
         try:
             keeper = vault.Keeper(self._loader, args["vault_password_file"], args["vault_id"])
-            created, kept = vault.complete(path, keeper, args["id"], given, write=not self._task.check_mode)
+            file = vault.VaultFile(path, keeper, args["id"], given)
+            if file.created and not self._task.check_mode:
+                file.store()
         except EstateError as err:
             return {**result, "failed": True, "msg": str(err)}
-        before, after = (f"{vault_names(names)}" for names in (kept, kept + created))
+        created, kept = list(file.created), file.kept
+        before, after = vault_names(kept), vault_names(kept + created)
         diff = {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
         return {**result, "changed": bool(created), "path": str(path), "created": created, "kept": kept, "diff": diff}
 

@@ -38,12 +38,10 @@ class ActionModule(ActionBase):
             state = {**answer["host"], "clock_offset_s": answer["host"]["time_s"] - middle}
             found = preflight.controls(state, planned)
         failed = [control for control in found if control.state == "fail"]
-        # A failed task prints its whole result: then only what failed is worth reading.
-        result.update(changed=False, controls=[control.report() for control in failed or found])
         if failed:
             lines = "\n".join(f"{name}: {preflight.line(control)}" for control in failed)
-            result.update(failed=True, msg=f"{name} is not what was planned; nothing was changed:\n{lines}")
-        return result
+            return {**result, "failed": True, "msg": f"{name} is not what was planned; nothing was changed:\n{lines}"}
+        return {**result, "changed": False, "controls": [control.report() for control in found]}
 
 
 def _first_line(text):

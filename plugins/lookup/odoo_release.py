@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   secrets:
-    description: The passwords C(database) of the application's role, C(sessions) of the Redis user and C(master) of Odoo's
+    description: Passwords - C(database) of the application's role, C(sessions) of the Redis user, C(master) of Odoo's
       database manager.
     type: dict
     required: true

@@ -31,16 +31,16 @@ EXAMPLES = r"""
 RETURN = r"""
 controls:
   description: What must hold before a host is changed, and whether it does.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample:
     - id: preflight.memory
       title: The memory declared is there
-      state: fail
-      observed: 1985 MiB
+      state: pass
+      observed: 3920 MiB
       expected: 4096 MiB
-      reason: set estate_memory_mb to at most 1985
+      reason: ""
 host:
   description: What the host says of itself.
   returned: when the module runs without its action plugin

@@ -112,40 +112,50 @@ def authority(name):
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
-def complete(path, keeper, name, given, write):
-    """Add to the vault file at `path` what is missing; keep what is there. Returns (created names, kept names).
+class VaultFile:
+    """What the vault file at `path` holds and lacks. Reads only; `store` writes.
 
-    name: of the estate, for its authority. given: values made elsewhere, by name. Nothing is written unless `write`.
+    name: of the estate, for its authority. given: values made elsewhere, by name, for what the file lacks.
+    kept: names that are there; created: name → value of what is missing.
     """
-    path, wanted = Path(path), list(specification.options()["estate_secrets"]["options"])
-    text, present = _present(path)
-    known, created = list(present), {}
-    for secret in given:
-        if secret not in wanted:
-            raise EstateError(f"{secret} is not one of the estate's secrets: {', '.join(wanted)}")
-    for secret in known:
-        if not isinstance(present[secret], _Locked):
-            raise EstateError(f"{path}: {secret} is in plain text; encrypt it (ansible-vault encrypt_string)")
-        if not keeper.opens(present[secret]):
-            raise EstateError(f"{path}: the vault password that was given does not open {secret}")
-    half = [secret for secret in _AUTHORITY if secret in known]
-    if len(half) == 1:
-        raise EstateError(f"{path}: holds {half[0]} alone; delete it, or put the other half of the authority beside it")
-    lacking = [secret for secret in FOREIGN if secret not in known and not given.get(secret)]
-    if lacking:
-        raise EstateError(f"{path}: {', '.join(lacking)} is issued elsewhere and must be given")
-    certificate, key = authority(name) if not half else ("", "")
-    for secret in wanted:
-        if secret not in known:
-            made = {"ca_certificate": certificate, "ca_private_key": key}.get(secret)
-            created[secret] = given.get(secret) or made or password()
-    if created and write:
-        sealed = {secret: keeper.seal(value) for secret, value in created.items()}
+
+    def __init__(self, path, keeper, name, given):
+        self.path, self._keeper = Path(path), keeper
+        self._wanted = list(specification.options()["estate_secrets"]["options"])
+        self._text, present = _present(self.path)
+        self.kept = list(present)
+        self._check(present, given)
+        self.created = {}
+        certificate, key = authority(name) if "ca_certificate" not in present else ("", "")
+        made = {"ca_certificate": certificate, "ca_private_key": key}
+        for secret in self._wanted:
+            if secret not in present:
+                self.created[secret] = given.get(secret) or made.get(secret) or password()
+
+    def _check(self, present, given):
+        """Refuse what would end in a file that nobody can open, or that opens too easily."""
+        for secret in given:
+            if secret not in self._wanted:
+                raise EstateError(f"{secret} is not one of the estate's secrets: {', '.join(self._wanted)}")
+        for secret, value in present.items():
+            if not isinstance(value, _Locked):
+                raise EstateError(f"{self.path}: {secret} is in plain text; encrypt it (ansible-vault encrypt_string)")
+            if not self._keeper.opens(value):
+                raise EstateError(f"{self.path}: the vault password that was given does not open {secret}")
+        half = [secret for secret in _AUTHORITY if secret in present]
+        if len(half) == 1:
+            raise EstateError(f"{self.path}: holds {half[0]} alone; delete it, or add the other half of the authority")
+        lacking = [secret for secret in FOREIGN if secret not in present and not given.get(secret)]
+        if lacking:
+            raise EstateError(f"{self.path}: {', '.join(lacking)} is issued elsewhere and must be given")
+
+    def store(self):
+        """Add what is missing to the file."""
+        sealed = {secret: self._keeper.seal(value) for secret, value in self.created.items()}
         try:
-            store(path, vault_file.added(text, sealed))
+            store(self.path, vault_file.added(self._text, sealed))
         except vault_file.VaultFileError as err:
-            raise EstateError(f"{path}: {err}") from err
-    return list(created), known
+            raise EstateError(f"{self.path}: {err}") from err
 
 
 def _present(path):

@@ -19,7 +19,7 @@ except ImportError:
 ALGORITHM = "RS256"
 TIMEOUT_S = 10
 KEPT_S = 3600
-# A token may name a key made since the last look; strangers must not make us ask for each of theirs.
+# A key may be newer than the last look; strangers must not make us ask for each of their tokens.
 LOOK_AGAIN_S = 60
 
 _kept = {}
@@ -34,25 +34,25 @@ def verified(token, jwks_uri):
         raise Refused("token", "the answer is no signed token") from None
     if header.get("alg") != ALGORITHM or not isinstance(header.get("kid"), str):
         raise Refused("token", f"the token is not signed by {ALGORITHM} with a named key")
-    for key in _named(jwks_uri, header["kid"]):
-        try:
-            return jws.verify(token, key, algorithms=[ALGORITHM])
-        except JOSEError:
-            continue
+    for keys in _looks(jwks_uri):
+        for key in keys:
+            if key["kid"] == header["kid"]:
+                try:
+                    return jws.verify(token, key, algorithms=[ALGORITHM])
+                except JOSEError:
+                    continue
     raise Refused("token", "no key of the provider made the token's signature")
 
 
-def _named(jwks_uri, kid):
-    """The provider's RSA signing keys of this name, asked for again when the name is new."""
-    with _lock:
-        read, keys = _kept.get(jwks_uri, (float("-inf"), []))
-        age = time.monotonic() - read
-        found = [key for key in keys if key["kid"] == kid]
-        if age > KEPT_S or (not found and age > LOOK_AGAIN_S):
-            keys = _fetch(jwks_uri)
-            _kept[jwks_uri] = (time.monotonic(), keys)
-            found = [key for key in keys if key["kid"] == kid]
-    return found
+def _looks(jwks_uri):
+    """The provider's keys as they are kept, then, unless these are of this very minute, as they are now."""
+    for kept_s in (KEPT_S, LOOK_AGAIN_S):
+        with _lock:
+            read, keys = _kept.get(jwks_uri, (float("-inf"), []))
+            if time.monotonic() - read > kept_s:
+                keys = _fetch(jwks_uri)
+                _kept[jwks_uri] = (time.monotonic(), keys)
+        yield keys
 
 
 def _fetch(jwks_uri):

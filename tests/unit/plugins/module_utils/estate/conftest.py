@@ -35,7 +35,9 @@ def inventory(path):
     """Hosts of a hosts.yml with their variables and groups, as the action plugin hands them to the plan."""
     hosts = {}
     for group, content in read(path)["all"]["children"].items():
-        for name, values in (content.get("hosts") or {}).items():
+        if "hosts" not in content:
+            continue
+        for name, values in content["hosts"].items():
             hosts.setdefault(name, {"groups": []}).update(values or {})
             hosts[name]["groups"].append(group)
     return hosts
@@ -115,3 +117,14 @@ def solo(lab):
         "ops1": ops,
     }
     return lab
+
+
+@pytest.fixture
+def case_of():
+    """Any of the inventories in this repository, by the name of its directory."""
+
+    def build(name):
+        home = ROOT / "inventories" / name
+        return Case(read(home / "group_vars/all/estate.yml")["estate_spec"], inventory(home / "hosts.yml"))
+
+    return build

@@ -59,3 +59,9 @@ def test_the_operator_writes_at_most_twelve_values(lab):
 def test_the_plan_holds_no_secret(lab):
     text = yaml.safe_dump(lab.plan())
     assert not [value for value in lab.secrets.values() if value in text]
+
+
+@pytest.mark.parametrize("example", ["example_single_host", "example_dedicated"])
+def test_the_examples_are_accepted(case_of, example):
+    case = case_of(example)
+    assert agrees(example, {name: host["odoo"]["workers"] for name, host in case.plan()["hosts"].items() if host["odoo"]})
