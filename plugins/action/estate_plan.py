@@ -8,6 +8,7 @@ from __future__ import annotations
 from zoneinfo import available_timezones
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS, Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.plan import plan, problems
 from ansible_collections.retailerp.estate.plugins.plugin_utils import specification

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 from ansible_collections.retailerp.estate.plugins.plugin_utils import vault
 

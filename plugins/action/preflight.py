@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import preflight
 
 

@@ -71,7 +71,9 @@ def memory_mb(text):
 
 def addresses(text):
     """IPv4 addresses from the output of `ip -json -4 address`."""
-    return [entry["local"] for link in json.loads(text or "[]") for entry in link.get("addr_info", []) if "local" in entry]
+    return [
+        entry["local"] for link in json.loads(text or "[]") for entry in link.get("addr_info", []) if "local" in entry
+    ]
 
 
 def free_mb(path):

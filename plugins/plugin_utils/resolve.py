@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import AnsibleVaultError
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE
 

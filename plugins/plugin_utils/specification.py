@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import yaml
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 
 SCHEMA = Path(__file__).resolve().parents[2] / "roles" / "estate" / "meta" / "argument_specs.yml"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 from ansible.parsing.vault import AnsibleVaultError, FileVaultSecret, VaultLib
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import vault_file
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 from ansible_collections.retailerp.estate.plugins.plugin_utils import specification

@@ -5,6 +5,7 @@
 Seen from another host, a container has its host's address. Seen from its own host, it has an address of the container
 subnet: so two tiers on one machine are joined by flows whose source is that subnet.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -30,8 +31,13 @@ def host_ports(spec: dict, host: Any) -> list:
     """(name, address kind, port) of every TCP port the estate itself opens on this host."""
     ports = []
     if "edge" in host.tiers:
-        ports += [("public web", "public", 80), ("public websecure", "public", 443), ("private web", "private", 80),
-                  ("private internal", "private", 443), ("traefik.metrics_port", "private", spec["traefik"]["metrics_port"])]
+        ports += [
+            ("public web", "public", 80),
+            ("public websecure", "public", 443),
+            ("private web", "private", 80),
+            ("private internal", "private", 443),
+            ("traefik.metrics_port", "private", spec["traefik"]["metrics_port"]),
+        ]
     if "app" in host.tiers:
         ports += [(f"odoo.ports.{key}", "private", port) for key, port in spec["odoo"]["ports"].items()]
     if "db" in host.tiers:
@@ -52,8 +58,16 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
 
     def add(name: str, ports: list, seen: list, where: Any, container: bool) -> None:
         if seen and ports:
-            flows.append({"name": name, "protocol": "tcp", "ports": sorted(set(ports)), "sources": seen,
-                          "address": where, "container": container})
+            flows.append(
+                {
+                    "name": name,
+                    "protocol": "tcp",
+                    "ports": sorted(set(ports)),
+                    "sources": seen,
+                    "address": where,
+                    "container": container,
+                }
+            )
 
     def containers_too(name: str, ports: list, seen: list) -> None:
         """A published port; from its own host's containers it may arrive without translation, so both ways are let in."""
@@ -94,8 +108,14 @@ def egress(spec: dict, hosts: list, host: Any) -> list:
     ]
 
     def to(name: str, tier: str, ports: list) -> None:
-        flows.append({"name": name, "protocol": "tcp", "ports": ports,
-                      "destinations": sorted(f"{server.address}/32" for server in in_tier(hosts, tier))})
+        flows.append(
+            {
+                "name": name,
+                "protocol": "tcp",
+                "ports": ports,
+                "destinations": sorted(f"{server.address}/32" for server in in_tier(hosts, tier)),
+            }
+        )
 
     def anywhere(name: str, url: str) -> None:
         """By name, so the address is not known when the plan is made: the port is allowed to any."""

@@ -4,11 +4,13 @@
 
 Everything in this package is pure: dictionaries in, dictionaries out, no Ansible, no file, no host.
 """
+
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 #: Inventory groups that make up an estate; each must hold a host, except those in OPTIONAL_TIERS.
 TIERS = ("edge", "app", "db", "cache", "ops")
@@ -140,8 +142,13 @@ def _read_host(name: str, tiers: tuple, values: Mapping[str, Any]) -> tuple:
         at("estate_service_ports", "is not a list of TCP ports")
         ports = []
     host = Host(
-        name=name, tiers=tiers, address=str(own) if own else "", public_address=str(public) if public else None,
-        memory_mb=sizes["estate_memory_mb"] or 0, cpus=sizes["estate_cpus"] or 0, initial_role=role,
+        name=name,
+        tiers=tiers,
+        address=str(own) if own else "",
+        public_address=str(public) if public else None,
+        memory_mb=sizes["estate_memory_mb"] or 0,
+        cpus=sizes["estate_cpus"] or 0,
+        initial_role=role,
         service_ports=tuple(sorted(whole(port) for port in ports)),
     )
     return host, problems

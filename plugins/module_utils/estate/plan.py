@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a specification and an inventory to the plan of an estate, or to the list of reasons why there is none."""
+
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, rules, schema, sizing, slices
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import read_hosts
@@ -31,8 +33,9 @@ def complete(spec: Mapping[str, Any]) -> dict:
     return spec
 
 
-def problems(spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Any = None,
-             time_zones: Any = ()) -> list:
+def problems(
+    spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Any = None, time_zones: Any = ()
+) -> list:
     """Every reason to refuse, sorted by path; empty when `plan` may be called.
 
     spec, secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.

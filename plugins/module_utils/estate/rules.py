@@ -4,13 +4,20 @@
 
 A rule looks only at values that are there and of the right type: what is missing or wrong in itself was reported already.
 """
+
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import rules_network, schema, sizing, slices
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import OPTIONAL_TIERS, TIERS, Problem, in_tier
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import (
+    OPTIONAL_TIERS,
+    TIERS,
+    Problem,
+    in_tier,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -75,7 +82,9 @@ def _tiers(hosts: list) -> Iterator:
     for tier in TIERS:
         count = len(in_tier(hosts, tier))
         if not count and tier not in OPTIONAL_TIERS:
-            yield Problem(f"groups.{tier}", "is absent or empty; put one host in it (one host may be in several groups)")
+            yield Problem(
+                f"groups.{tier}", "is absent or empty; put one host in it (one host may be in several groups)"
+            )
         if count > 1 and tier in _ONLY_ONE:
             yield Problem(f"groups.{tier}", f"holds {count} hosts, one is allowed: {_ONLY_ONE[tier]}")
 
@@ -84,15 +93,20 @@ def _roles(hosts: list) -> Iterator:
     databases = in_tier(hosts, "db")
     primaries = [host.name for host in databases if host.initial_role == "primary"]
     if len(primaries) > 1:
-        yield Problem("groups.db", f"has two primaries ({', '.join(primaries)}); postgresql_initial_role: primary fits one host")
+        yield Problem(
+            "groups.db", f"has two primaries ({', '.join(primaries)}); postgresql_initial_role: primary fits one host"
+        )
     if databases and all(host.initial_role == "standby" for host in databases):
         yield Problem("groups.db", "has no primary; every host says postgresql_initial_role: standby")
 
 
 def _standby(spec: dict, hosts: list) -> Iterator:
     if len(in_tier(hosts, "db")) == 1 and value_at(spec, "postgresql.standby") == "required":
-        yield Problem("estate_spec.postgresql.standby", "is required, but group db holds one host; add a second one, or write "
-                      "standby: optional to accept that losing it means restoring a backup")
+        yield Problem(
+            "estate_spec.postgresql.standby",
+            "is required, but group db holds one host; add a second one, or write "
+            "standby: optional to accept that losing it means restoring a backup",
+        )
 
 
 def _images(spec: dict) -> Iterator:
@@ -118,7 +132,9 @@ def _odoo(spec: dict) -> Iterator:
     if database and said is not None:
         inner = re.fullmatch(r"\^(.*)(?:\$|\\Z)", said, re.S)
         if not inner or inner[1] not in (database, re.escape(database)):
-            yield Problem("estate_spec.odoo.dbfilter", f"{said} may match other databases than {database}; write ^{database}$")
+            yield Problem(
+                "estate_spec.odoo.dbfilter", f"{said} may match other databases than {database}; write ^{database}$"
+            )
     if database in ("postgres", "template0", "template1"):
         yield Problem("estate_spec.odoo.database", f"{database} belongs to PostgreSQL; choose another name")
     if odoo.get("demo") and spec.get("environment") == "production":
@@ -131,7 +147,9 @@ def _modules(spec: dict) -> Iterator:
         return
     for index, name in enumerate(modules):
         if not re.fullmatch(r"[a-z][a-z0-9_]{1,63}", name):
-            yield Problem(f"{path}[{index}]", f"{name} is not the technical name of a module (lower-case letters, digits, _)")
+            yield Problem(
+                f"{path}[{index}]", f"{name} is not the technical name of a module (lower-case letters, digits, _)"
+            )
     for name in _NEEDED_MODULES:
         if name not in modules:
             yield Problem(path, f"lacks {name}, which signing in by Entra needs")
@@ -166,7 +184,9 @@ def _entra(entra: dict) -> Iterator:
         if not re.fullmatch(r"[A-Za-z0-9][\w.:-]{0,119}", str(app_role)):
             yield Problem(f"{at}.roles.{app_role}", "is not the value of an app role (letters, digits, . _ : -)")
         if business not in BUSINESS_ROLES:
-            yield Problem(f"{at}.roles.{app_role}", f"{business} is not a business role; choose {', '.join(BUSINESS_ROLES)}")
+            yield Problem(
+                f"{at}.roles.{app_role}", f"{business} is not a business role; choose {', '.join(BUSINESS_ROLES)}"
+            )
 
 
 def _one_uuid(text: str) -> bool:
@@ -181,9 +201,16 @@ def _memory(spec: dict, hosts: list) -> Iterator:
         if not host.memory_mb or not host.cpus:
             continue
         share, at = sizing.budget(host, maxmemory), f"hosts.{host.name}.estate_memory_mb"
-        if "cache" in host.tiers and maxmemory and (sizing.cache_need(maxmemory) > share.cache or share.total > host.memory_mb):
-            yield Problem("estate_spec.redis.maxmemory_mb", f"{maxmemory} MiB of data need {sizing.cache_need(maxmemory)} MiB of "
-                          f"memory, more than {host.name} has to spare")
+        if (
+            "cache" in host.tiers
+            and maxmemory
+            and (sizing.cache_need(maxmemory) > share.cache or share.total > host.memory_mb)
+        ):
+            yield Problem(
+                "estate_spec.redis.maxmemory_mb",
+                f"{maxmemory} MiB of data need {sizing.cache_need(maxmemory)} MiB of "
+                f"memory, more than {host.name} has to spare",
+            )
             continue
         if share.total > host.memory_mb:
             yield Problem(at, f"{host.memory_mb} MiB do not hold the tiers {', '.join(host.tiers)}")
@@ -198,17 +225,26 @@ def _workers(host: Any, share: int, at: str, threads: int, said: Any, users: Any
     """Workers the operator asks for, or the users do, fit the host."""
     fits, least = sizing.workers_by_memory(share, threads), sizing.app_need(sizing.LEAST_WORKERS, threads)
     if fits < sizing.LEAST_WORKERS:
-        yield Problem(at, f"{host.memory_mb} MiB leave {share} MiB for Odoo, which needs {least} for {sizing.LEAST_WORKERS} workers")
+        yield Problem(
+            at,
+            f"{host.memory_mb} MiB leave {share} MiB for Odoo, which needs {least} for {sizing.LEAST_WORKERS} workers",
+        )
         fits = 0
     if said is not None:
         if said > fits:
-            yield Problem("estate_spec.odoo.workers", f"{said} workers need {sizing.app_need(said, threads)} MiB, {host.name} has "
-                          f"{share} MiB for Odoo: at most {fits}")
+            yield Problem(
+                "estate_spec.odoo.workers",
+                f"{said} workers need {sizing.app_need(said, threads)} MiB, {host.name} has "
+                f"{share} MiB for Odoo: at most {fits}",
+            )
     elif users and users > 0:
         need, cpus = sizing.workers_by_users(users, app_hosts), sizing.workers_by_cpus(host.cpus)
         if need > sizing.LEAST_WORKERS and need > min(fits, cpus):
-            yield Problem("estate_spec.odoo.users", f"{users} users need {need} workers, {host.name} holds {min(fits, cpus)} (memory "
-                          f"{fits}, processors {cpus}); declare a larger host, or write odoo.workers to choose")
+            yield Problem(
+                "estate_spec.odoo.users",
+                f"{users} users need {need} workers, {host.name} holds {min(fits, cpus)} (memory "
+                f"{fits}, processors {cpus}); declare a larger host, or write odoo.workers to choose",
+            )
 
 
 def _connections(spec: dict, hosts: list) -> Iterator:
@@ -218,7 +254,9 @@ def _connections(spec: dict, hosts: list) -> Iterator:
     need = slices.connections(spec, hosts)
     if said < need["total"]:
         parts = ", ".join(f"{name} {count}" for name, count in need.items() if name != "total" and count)
-        yield Problem("estate_spec.postgresql.max_connections", f"{said} is under the need of {need['total']} ({parts})")
+        yield Problem(
+            "estate_spec.postgresql.max_connections", f"{said} is under the need of {need['total']} ({parts})"
+        )
 
 
 def of_neighbours(spec: dict, neighbours: dict) -> list:
@@ -236,4 +274,9 @@ def of_time_zone(spec: dict, known: Any) -> list:
     zone = spec.get("time_zone")
     if not known or zone is None or zone in known:
         return []
-    return [Problem("estate_spec.time_zone", f"{zone} is not a time zone such as Europe/Berlin{schema.near(zone, sorted(known))}")]
+    return [
+        Problem(
+            "estate_spec.time_zone",
+            f"{zone} is not a time zone such as Europe/Berlin{schema.near(zone, sorted(known))}",
+        )
+    ]

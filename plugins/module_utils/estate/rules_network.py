@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules of networks, addresses, ports, names and URLs."""
+
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, address, network
@@ -21,7 +23,9 @@ def _names(spec: dict) -> Iterator:
     for key in ("domain", "admin_domain"):
         if spec.get(key) is not None and not _DOMAIN.fullmatch(spec[key]):
             if key == "domain" or spec[key] != f"admin.{spec.get('domain')}":
-                yield Problem(f"estate_spec.{key}", f"{spec[key]} is not a domain name (lower case, no scheme, no path)")
+                yield Problem(
+                    f"estate_spec.{key}", f"{spec[key]} is not a domain name (lower case, no scheme, no path)"
+                )
     if spec.get("domain") and spec.get("admin_domain") == spec["domain"]:
         yield Problem("estate_spec.admin_domain", "is the public domain; administration needs a name of its own")
     directory = spec.get("acme", {}).get("directory")
@@ -35,16 +39,27 @@ def _networks(spec: dict) -> Iterator:
     for path, text in _said_networks(spec):
         found[path] = network(text)
         if found[path] is None:
-            yield Problem(f"estate_spec.{path}", f"{text} is not an IPv4 network such as 10.20.0.0/24 (address of the network/bits)")
+            yield Problem(
+                f"estate_spec.{path}",
+                f"{text} is not an IPv4 network such as 10.20.0.0/24 (address of the network/bits)",
+            )
     private, pool = found.get("private_network"), found.get("docker.address_pool")
     if private is not None and (not private.is_private or private.prefixlen < 8):
-        yield Problem("estate_spec.private_network", f"{private} is not a private network (10/8, 172.16/12 or 192.168/16)")
+        yield Problem(
+            "estate_spec.private_network", f"{private} is not a private network (10/8, 172.16/12 or 192.168/16)"
+        )
     if pool is not None and (pool.prefixlen > 22 or not pool.is_private):
         yield Problem("estate_spec.docker.address_pool", f"{pool} is not a private network of /22 or larger")
     for path, one in found.items():
         if path.startswith("admin_networks") and one is not None and one.prefixlen < 8:
             yield Problem(f"estate_spec.{path}", f"{one} is open to everybody; name the administrators' networks")
-        if one is not None and pool is not None and path != "docker.address_pool" and one.prefixlen >= 8 and one.overlaps(pool):
+        if (
+            one is not None
+            and pool is not None
+            and path != "docker.address_pool"
+            and one.prefixlen >= 8
+            and one.overlaps(pool)
+        ):
             yield Problem("estate_spec.docker.address_pool", f"{pool} overlaps {path} {one}; choose another pool")
 
 
@@ -68,11 +83,17 @@ def _addresses(spec: dict, hosts: list) -> Iterator:
             if one is None:
                 continue
             if one in owners:
-                hint = "; the public and the private side both serve 80 and 443" if owners[one].startswith(f"{at}.") else ""
+                hint = (
+                    "; the public and the private side both serve 80 and 443"
+                    if owners[one].startswith(f"{at}.")
+                    else ""
+                )
                 yield Problem(f"{at}.{kind}", f"{one} is also {owners[one]}{hint}")
             owners.setdefault(one, f"{at}.{kind}")
             if pool is not None and one in pool:
-                yield Problem(f"{at}.{kind}", f"{one} lies in the container networks {pool}; choose another docker.address_pool")
+                yield Problem(
+                    f"{at}.{kind}", f"{one} lies in the container networks {pool}; choose another docker.address_pool"
+                )
         if own is not None and private is not None:
             if own not in private:
                 yield Problem(f"{at}.estate_address", f"{own} is outside estate_spec.private_network {private}")

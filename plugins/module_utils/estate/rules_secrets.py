@@ -1,18 +1,36 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules of the estate's secrets. No message repeats a value or a part of one."""
+
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE, near, first_sentence
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE, first_sentence, near
 
 LEAST_LENGTH = 16
 LEAST_DISTINCT = 8
 #: Contained in secrets people did not choose.
-_DEFAULTS = ("admin", "password", "passwd", "changeme", "change-me", "change_me", "secret", "odoo", "postgres", "redis",
-             "traefik", "default", "qwerty", "letmein", "12345678", "abcdefgh")
+_DEFAULTS = (
+    "admin",
+    "password",
+    "passwd",
+    "changeme",
+    "change-me",
+    "change_me",
+    "secret",
+    "odoo",
+    "postgres",
+    "redis",
+    "traefik",
+    "default",
+    "qwerty",
+    "letmein",
+    "12345678",
+    "abcdefgh",
+)
 _PEM = {"ca_certificate": "CERTIFICATE-----", "ca_private_key": "PRIVATE KEY-----"}
 
 
@@ -20,7 +38,11 @@ def of_secrets(secrets: Any, options: Mapping, path: str = "estate_secrets") -> 
     """Missing, unknown, weak, default and repeated secrets. `options`: those of the argument spec."""
     if not isinstance(secrets, Mapping):
         return [Problem(path, "is missing; retailerp.estate.estate_secrets makes all of them")]
-    found = [Problem(f"{path}.{key}", f"is not an option{near(str(key), list(options))}") for key in secrets if key not in options]
+    found = [
+        Problem(f"{path}.{key}", f"is not an option{near(str(key), list(options))}")
+        for key in secrets
+        if key not in options
+    ]
     seen: dict = {}
     for key, option in options.items():
         value, here = secrets.get(key), f"{path}.{key}"
@@ -31,7 +53,7 @@ def of_secrets(secrets: Any, options: Mapping, path: str = "estate_secrets") -> 
         elif not isinstance(value, str):
             found.append(Problem(here, "is not text; quote it"))
         elif key in _PEM:
-            if f"-----BEGIN " not in value or _PEM[key] not in value:
+            if "-----BEGIN " not in value or _PEM[key] not in value:
                 found.append(Problem(here, "is not PEM text"))
         else:
             found += [Problem(here, message) for message in weaknesses(value)]

@@ -5,11 +5,13 @@
 The argument spec is the one in roles/estate/meta/argument_specs.yml, given as a dictionary. Ansible's own validator stops
 early and names options, not paths; this one goes on, so that an operator repairs the whole file at once.
 """
+
 from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, whole
 
@@ -84,7 +86,9 @@ def _value(given: Any, option: Mapping[str, Any], path: str) -> tuple:
         return None, [Problem(path, f"is empty ({first_sentence(option)})")]
     choices = option.get("choices")
     if choices and good not in choices:
-        return None, [Problem(path, f"is {good}; choose {', '.join(choices[:-1])} or {choices[-1]}{near(good, choices)}")]
+        return None, [
+            Problem(path, f"is {good}; choose {', '.join(choices[:-1])} or {choices[-1]}{near(good, choices)}")
+        ]
     return good, []
 
 
@@ -112,7 +116,9 @@ def _said(value: Any) -> str:
         return "empty"
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
-    return f"{str(value)[:40].lower() if isinstance(value, bool) else str(value)[:40]} ({type(value).__name__.strip('_')})"
+    return (
+        f"{str(value)[:40].lower() if isinstance(value, bool) else str(value)[:40]} ({type(value).__name__.strip('_')})"
+    )
 
 
 def first_sentence(option: Mapping[str, Any]) -> str:

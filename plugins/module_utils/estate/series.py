@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What differs between the Odoo series 14 to 19, and which Odoo groups a business role holds."""
+
 from __future__ import annotations
 
 #: To 15 the bus is long polling on `longpolling_port`; from 16 it is a websocket on `gevent_port`.

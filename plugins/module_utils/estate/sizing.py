@@ -5,6 +5,7 @@
 All memory in MiB. A worker is counted by Odoo's own rule: 80 % light requests (150 MiB), 20 % heavy ones (1 GiB). While a
 release is rolled out the old and the new one run side by side, so an idle second release has a share of its own.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The slice of the plan that each tier's role takes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -114,7 +115,13 @@ def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
             "name": own["database"],
             "user": users(spec)["application"],
         },
-        "redis": {"host": cache.name, "address": cache.address, "port": spec["redis"]["port"], "user": "sessions", "db": 0},
+        "redis": {
+            "host": cache.name,
+            "address": cache.address,
+            "port": spec["redis"]["port"],
+            "user": "sessions",
+            "db": 0,
+        },
         "slots": {slot: {"web": ports[f"web_{slot}"], "gevent": ports[f"bus_{slot}"]} for slot in "ab"},
         "health_path": series["health_path"],
         "bus": dict(series["bus"]),
@@ -126,8 +133,10 @@ def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
 
 def business_roles(spec: dict) -> list:
     """Each Entra app role, the business role it stands for and the Odoo groups that one holds."""
-    return [{"name": name, "app_role": app_role, "groups": list(BUSINESS_ROLES[name])}
-            for app_role, name in spec["entra"]["roles"].items()]
+    return [
+        {"name": name, "app_role": app_role, "groups": list(BUSINESS_ROLES[name])}
+        for app_role, name in spec["entra"]["roles"].items()
+    ]
 
 
 def oidc(spec: dict) -> dict:
@@ -186,14 +195,24 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
     names, database = users(spec), spec["odoo"]["database"]
 
     def rows(databases: list, user: str, clients: list) -> list:
-        return [{"type": "hostssl", "database": ",".join(databases), "user": user, "address": seen, "method": "scram-sha-256"}
-                for seen in flows.sources(clients, host, subnet)]
+        return [
+            {
+                "type": "hostssl",
+                "database": ",".join(databases),
+                "user": user,
+                "address": seen,
+                "method": "scram-sha-256",
+            }
+            for seen in flows.sources(clients, host, subnet)
+        ]
 
     peers = [peer for peer in in_tier(hosts, "db") if peer != host]
     # Odoo's bus and its scheduled jobs listen on the database `postgres`.
-    return [*rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
-            *rows(["replication"], names["replication"], peers),
-            *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops"))]
+    return [
+        *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
+        *rows(["replication"], names["replication"], peers),
+        *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops")),
+    ]
 
 
 def redis(spec: dict, hosts: list, host: Any, budget: Any) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import plan as planning
 
 ROOT = Path(__file__).parents[5]

@@ -14,11 +14,18 @@ GOLDEN = Path(__file__).parent / "golden"
 SERIES = ("14.0", "15.0", "16.0", "17.0", "18.0", "19.0")
 
 
+class Indented(yaml.SafeDumper):
+    """Lists indented below their key, as yamllint wants them."""
+
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, False)
+
+
 def agrees(name, plan):
     """Compare with the golden file, or write it when asked to."""
     path = GOLDEN / f"{name}.yml"
     if os.environ.get("ESTATE_GOLDEN") == "write":
-        path.write_text("---\n" + yaml.safe_dump(plan, sort_keys=False, width=150), encoding="utf-8")
+        path.write_text("---\n" + yaml.dump(plan, Dumper=Indented, sort_keys=False, width=150), encoding="utf-8")
     return yaml.safe_load(path.read_text(encoding="utf-8")) == plan
 
 
@@ -64,4 +71,6 @@ def test_the_plan_holds_no_secret(lab):
 @pytest.mark.parametrize("example", ["example_single_host", "example_dedicated"])
 def test_the_examples_are_accepted(case_of, example):
     case = case_of(example)
-    assert agrees(example, {name: host["odoo"]["workers"] for name, host in case.plan()["hosts"].items() if host["odoo"]})
+    assert agrees(
+        example, {name: host["odoo"]["workers"] for name, host in case.plan()["hosts"].items() if host["odoo"]}
+    )

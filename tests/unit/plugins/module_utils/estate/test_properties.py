@@ -8,11 +8,12 @@ import ipaddress
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import plan as planning
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import sizing
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import read_hosts
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 TIERS = ("edge", "app", "cache")
@@ -174,7 +175,9 @@ def test_a_login_rule_for_each_flow_to_postgresql(lab, drawn):
     for host in plan["hosts"].values():
         if host["postgresql"]:
             flows = [flow for flow in host["flows"]["in"] if flow["name"].startswith("postgresql")]
-            assert {row["address"] for row in host["postgresql"]["hba"]} == {src for flow in flows for src in flow["sources"]}
+            assert {row["address"] for row in host["postgresql"]["hba"]} == {
+                src for flow in flows for src in flow["sources"]
+            }
             assert {row["type"] for row in host["postgresql"]["hba"]} == {"hostssl"}
 
 

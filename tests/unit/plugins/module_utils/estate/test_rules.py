@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE
 
@@ -58,7 +59,12 @@ VALUES = [
     ("odoo.workers", 40, "estate_spec.odoo.workers", "40 workers need"),
     ("odoo.users", 600, "estate_spec.odoo.users", "600 users need 100 workers, app1 holds"),
     ("redis.maxmemory_mb", 3000, "estate_spec.redis.maxmemory_mb", "need 4532 MiB"),
-    ("postgresql.max_connections", 40, "estate_spec.postgresql.max_connections", "is under the need of 63 (application 50"),
+    (
+        "postgresql.max_connections",
+        40,
+        "estate_spec.postgresql.max_connections",
+        "is under the need of 63 (application 50",
+    ),
     # databases and demo
     ("odoo.dbfilter", ".*", "estate_spec.odoo.dbfilter", "write ^shop$"),
     ("odoo.dbfilter", "shop", "estate_spec.odoo.dbfilter", "may match other databases"),
@@ -79,7 +85,12 @@ VALUES = [
     ("entra.roles", {}, "estate_spec.entra.roles", "nobody could sign in"),
     ("entra.roles", {"Store Staff": "store"}, "estate_spec.entra.roles.Store Staff", "is not the value of an app role"),
     ("odoo.modules", ["base_user_role", "stock"], "estate_spec.odoo.modules", "lacks auth_oidc"),
-    ("odoo.modules", ["auth_oidc", "base_user_role", "stock"], "estate_spec.odoo.modules", "the business role store needs"),
+    (
+        "odoo.modules",
+        ["auth_oidc", "base_user_role", "stock"],
+        "estate_spec.odoo.modules",
+        "the business role store needs",
+    ),
 ]
 
 
@@ -97,7 +108,9 @@ def test_bad_value(lab, path, value, where, words):
     assert refused(lab.set(path, value), where, words), lab.refusals()
 
 
-@pytest.mark.parametrize("path", ["id", "domain", "private_network", "odoo.image", "odoo.series", "traefik", "entra.tenant_id"])
+@pytest.mark.parametrize(
+    "path", ["id", "domain", "private_network", "odoo.image", "odoo.series", "traefik", "entra.tenant_id"]
+)
 def test_missing_value(lab, path):
     parents, _dot, last = path.rpartition(".")
     del (lab.spec[parents] if parents else lab.spec)[last]
