@@ -11,13 +11,13 @@ module: postgresql_access
 short_description: Converge who may do what in a PostgreSQL cluster
 version_added: 0.1.0
 description:
-  - Converges roles, databases, extensions, grants and physical replication slots in one call, through the local socket as the
-    operating system user C(postgres).
+  - Converges roles, databases, extensions, grants and physical replication slots in one call, through the local socket
+    as the operating system user C(postgres).
   - >-
-    On a standby everything but slots comes from the primary; there only slots of the estate that nobody uses are dropped,
-    since they would keep WAL for ever.
-  - Passwords stay in this module. It compares the SCRAM verifiers that the server keeps, and sends a new verifier when one does
-    not fit, with the server's statement log off.
+    On a standby everything but slots comes from the primary; there only slots of the estate that nobody uses are
+    dropped, since they would keep WAL for ever.
+  - Passwords stay in this module. It compares the SCRAM verifiers that the server keeps, and sends a new verifier when
+    one does not fit, with the server's statement log off.
   - Roles, databases, memberships of other roles and slots of other names are left alone.
 author:
   - The retailerp.estate authors
@@ -66,7 +66,8 @@ options:
         type: str
         required: true
       owner:
-        description: Its owner; it is made from C(template0) if missing. Left out, the database is there anyway and keeps its owner.
+        description: >-
+          Its owner; a missing database is made from C(template0). Left out, it is there anyway and keeps its owner.
         type: str
       connect:
         description: Privileges on the database, by role.
@@ -124,6 +125,12 @@ changes:
       action: update
       before: LOGIN NOSUPERUSER CREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION
       after: LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION
+pending_restart:
+  description: Names of settings that wait for a restart of the server.
+  returned: always
+  type: list
+  elements: str
+  sample: [max_connections]
 controls:
   description: Whether the server could be read, where that is in doubt in check mode.
   returned: always
@@ -141,22 +148,25 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 
 class Access:
-    """The capability: what is in the cluster besides data."""
+    """The capability: what is in the cluster besides data. `pending_restart` is of the last read, for the answer."""
 
     def __init__(self, params: dict, desired: access.Desired, check_mode: bool) -> None:
         self.port = params["port"]
         self.layout = server.Layout(params["version"])
         self.desired = desired
         self.check_mode = check_mode
+        self.pending_restart: list[str] = []
 
     def read(self) -> access.Current | None:
-        """The server's state; in check mode a bare host has an empty one, and a stopped server none that could be read."""
+        """The server's state; in check mode a bare host has an empty one, and a stopped server none (None)."""
         instance = server.read_instance(self.layout, "local")
         if self.check_mode and instance.data != READY:
             return access.Current()
         if self.check_mode and not instance.running:
             return None
-        return access_client.read(self.port, self.desired)
+        current = access_client.read(self.port, self.desired)
+        self.pending_restart[:] = current.pending_restart
+        return current
 
     def plan(self, current: access.Current | None) -> list[Change]:
         """Pure; see module_utils/postgresql/access.py."""
@@ -170,8 +180,8 @@ class Access:
         """One, where nothing could be predicted."""
         if current:
             return []
-        reason = "the server is stopped; a run starts it and then compares"
-        return [Control("postgresql.access.readable", "Roles and grants could be read", "fail", "stopped", "running", reason)]
+        title, reason = "Roles and grants could be read", "the server is stopped; a run starts it and then compares"
+        return [Control("postgresql.access.readable", title, "fail", "stopped", "running", reason)]
 
 
 def desired_of(params: dict) -> access.Desired:
@@ -229,7 +239,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    runner.run(module, Access(module.params, desired_of(module.params), module.check_mode))
+    capability = Access(module.params, desired_of(module.params), module.check_mode)
+    runner.run(module, capability, pending_restart=capability.pending_restart)
 
 
 if __name__ == "__main__":

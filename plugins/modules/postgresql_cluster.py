@@ -11,16 +11,16 @@ module: postgresql_cluster
 short_description: Create, clone or leave a member's data directory, and restart it when settings wait for that
 version_added: 0.1.0
 description:
-  - On a bare primary makes a new cluster with data checksums; on a bare standby takes a base backup of the primary over TLS,
-    with the primary's certificate verified, through the member's own replication slot.
+  - On a bare primary makes a new cluster with data checksums; on a bare standby takes a base backup of the primary over
+    TLS, with the primary's certificate verified, through the member's own replication slot.
   - >-
-    Roles follow the cluster - O(role) is obeyed only while no member holds data. After a failover the module acts by what it
-    finds. It refuses, naming the members, where two of them are primary, where they are different clusters, where a member
-    was left behind by a promotion, and where a new, empty cluster would hide data that another member holds.
+    Roles follow the cluster - O(role) is obeyed only while no member holds data. After a failover the module acts by
+    what it finds. It refuses, naming the members, where two of them are primary, where they are different clusters,
+    where a member was left behind by a promotion, and where a new, empty cluster would hide another member's data.
   - >-
-    Nothing is lost - a data directory is only ever replaced when it is a standby of the same cluster and the primary says it
-    no longer has the WAL that this standby needs next. A new one is made beside it and renamed into place when it is whole;
-    a killed run is done again from the start.
+    Nothing is lost - a data directory is only ever replaced when it is a standby of the same cluster and the primary
+    says it no longer has the WAL that this standby needs next. A new one is made beside it and renamed into place when
+    it is whole; a killed run is done again from the start.
   - Neither writes configuration nor starts the server; M(retailerp.estate.config_set) does both.
 author:
   - The retailerp.estate authors
@@ -42,8 +42,8 @@ options:
     required: true
   found:
     description: >-
-      The C(instance) that M(retailerp.estate.postgresql_info) returned for each of the other members. Members left out are
-      unknown, and with an unknown member no new primary is made.
+      The C(instance) that M(retailerp.estate.postgresql_info) returned for each of the other members. Members left out
+      are unknown, and with an unknown member no new primary is made.
     type: list
     elements: dict
     default: []
@@ -86,8 +86,8 @@ options:
         default: C.UTF-8
   restart:
     description: >-
-      Restart the server when settings wait for it. A standby is left alone as long as it would refuse to start because the
-      primary still runs with a larger value.
+      Restart the server when settings wait for it. A standby is left alone as long as it would refuse to start because
+      the primary still runs with a larger value.
     type: bool
     default: false
 """
@@ -213,7 +213,7 @@ class Cluster:
             server.clone(self.layout, self.upstream.conninfo(), slot, passfile, self.lock)
 
     def _replace(self) -> None:
-        # Its slot is in use by nobody, so the base backup can have it; the old directory waits until the new one is whole.
+        # Its slot is in use by nobody, so the base backup can have it; the old directory stays until then.
         server.systemctl("stop", self.layout.unit)
         self._clone()
         server.systemctl("start", self.layout.unit)

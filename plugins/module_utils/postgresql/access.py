@@ -89,12 +89,16 @@ class SlotFound:
 
 @dataclass(frozen=True)
 class Current:
-    """What is there. A bare host is `Current()`. On a standby only slots can be changed."""
+    """What is there. A bare host is `Current()`. On a standby only slots can be changed.
+
+    pending_restart: names of settings that wait for one; reported, not planned for here.
+    """
 
     standby: bool = False
     roles: Mapping[str, RoleFound] = field(default_factory=dict)
     databases: Mapping[str, DatabaseFound] = field(default_factory=dict)
     slots: Mapping[str, SlotFound] = field(default_factory=dict)
+    pending_restart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,14 @@ class Statement:
     """SQL for one Change: run in this database (None: postgres), each statement on its own."""
 
     sql: tuple[str, ...]
+    database: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a privilege is on, in SQL, and the database to be in for it (None: postgres)."""
+
+    name: str
     database: str | None = None
 
 
@@ -171,14 +183,17 @@ def _database(found: DatabaseFound | None, database: Database, managed: set[str]
         changes.append(Change(resource, "create", None, after, data=Statement((sql,))))
     elif found is not None and database.owner is not None and found.owner != database.owner:
         sql = f"ALTER DATABASE {name} OWNER TO {ident(database.owner)}"
-        changes.append(Change(resource, "update", f"owner {found.owner}", f"owner {database.owner}", data=Statement((sql,))))
+        before, after = f"owner {found.owner}", f"owner {database.owner}"
+        changes.append(Change(resource, "update", before, after, data=Statement((sql,))))
     found = found or _fresh(database)
     changes += _extensions(found, database)
-    on_database = f"DATABASE {name}"
-    changes += _grants(resource, on_database, None, found.acl, database.connect, managed - {found.owner})
+    grantees = managed - {found.owner}
+    for grantee, privileges in _grants(found.acl, database.connect, grantees).items():
+        changes.append(_grant(resource, Target(f"DATABASE {name}"), grantee, *privileges))
     if database.create is not None:
-        schema = f"{resource} schema public"
-        changes += _grants(schema, "SCHEMA public", database.name, found.schema_acl, database.create, managed)
+        target = Target("SCHEMA public", database.name)
+        for grantee, privileges in _grants(found.schema_acl, database.create, managed).items():
+            changes.append(_grant(f"{resource} schema public", target, grantee, *privileges))
     return changes
 
 
@@ -193,7 +208,8 @@ def _extensions(found: DatabaseFound, database: Database) -> list[Change]:
     for extension in database.extensions:
         if extension not in found.extensions:
             statement = Statement((f"CREATE EXTENSION {ident(extension)} SCHEMA public",), database.name)
-            changes.append(Change(f"database {database.name} extension {extension}", "create", None, extension, data=statement))
+            resource = f"database {database.name} extension {extension}"
+            changes.append(Change(resource, "create", None, extension, data=statement))
     for function in database.immutable:
         if function not in found.immutable:
             statement = Statement((f"ALTER FUNCTION public.{function} IMMUTABLE",), database.name)
@@ -203,28 +219,26 @@ def _extensions(found: DatabaseFound, database: Database) -> list[Change]:
 
 
 def _grants(
-    resource: str,
-    on: str,
-    database: str | None,
-    found: Mapping[str, frozenset[str]],
-    wanted: Mapping[str, tuple[str, ...]],
-    managed: set[str],
-) -> list[Change]:
-    """Exact for PUBLIC and for the roles of the spec; what other roles hold is theirs."""
-    changes = []
+    found: Mapping[str, frozenset[str]], wanted: Mapping[str, tuple[str, ...]], managed: set[str]
+) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """What each grantee has and is to have, where that differs; roles of others keep what they hold."""
+    differing = {}
     for grantee in sorted({PUBLIC} | managed | set(wanted)):
         have, want = found.get(grantee, frozenset()), frozenset(wanted.get(grantee, ()))
-        if have == want:
-            continue
-        who = grantee if grantee == PUBLIC else ident(grantee)
-        sql = []
-        if want - have:
-            sql.append(f"GRANT {_list(want - have)} ON {on} TO {who}")
-        if have - want:
-            sql.append(f"REVOKE {_list(have - want)} ON {on} FROM {who}")
-        statement = Statement(tuple(sql), database)
-        changes.append(Change(f"{resource} grants to {grantee}", "update", _list(have), _list(want), data=statement))
-    return changes
+        if have != want:
+            differing[grantee] = (have, want)
+    return differing
+
+
+def _grant(resource: str, target: Target, grantee: str, have: frozenset[str], want: frozenset[str]) -> Change:
+    who = grantee if grantee == PUBLIC else ident(grantee)
+    sql = []
+    if want - have:
+        sql.append(f"GRANT {_list(want - have)} ON {target.name} TO {who}")
+    if have - want:
+        sql.append(f"REVOKE {_list(have - want)} ON {target.name} FROM {who}")
+    statement = Statement(tuple(sql), target.database)
+    return Change(f"{resource} grants to {grantee}", "update", _list(have), _list(want), data=statement)
 
 
 def _slots(found: Mapping[str, SlotFound], wanted: Iterable[str]) -> list[Change]:

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads and changes roles, databases, grants and slots through a superuser's connection. The decisions are in access.py."""
+"""Reads and changes roles, databases, grants and slots as a superuser. The decisions are in access.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import (
     PUBLIC,
     Current,
@@ -47,19 +47,21 @@ def read(port: int, desired: Desired) -> Current:
     with client.connect(port, wait_s=60) as connection:
         standby = client.row(connection, "SELECT pg_is_in_recovery() AS standby")["standby"]
         slots = {slot["name"]: SlotFound(slot["active"], slot["lost"]) for slot in client.rows(connection, SLOTS)}
+        pending = tuple(setting.name for setting in server.pending(connection))
         if standby:
-            return Current(standby=True, slots=slots)
+            return Current(standby=True, slots=slots, pending_restart=pending)
         roles = {}
         for found in client.rows(connection, ROLES, [role.name for role in desired.roles]):
             roles[found["name"]] = RoleFound(found["attributes"], found["verifier"], tuple(found["member_of"]))
-        owners = {row["name"]: row["owner"] for row in client.rows(connection, OWNERS, [d.name for d in desired.databases])}
+        names = [database.name for database in desired.databases]
+        owners = {row["name"]: row["owner"] for row in client.rows(connection, OWNERS, names)}
         acls = {name: _acl(client.rows(connection, DATABASE_GRANTEES, name)) for name in owners}
     databases = {}
     for database in desired.databases:
         if database.name in owners:
             inside = _inside(port, database.name, database.immutable) if database.create is not None else {}
             databases[database.name] = DatabaseFound(owners[database.name], acls[database.name], **inside)
-    return Current(roles=roles, databases=databases, slots=slots)
+    return Current(roles=roles, databases=databases, slots=slots, pending_restart=pending)
 
 
 def apply(port: int, changes: list[Change]) -> None:
@@ -82,7 +84,8 @@ def _inside(port: int, database: str, functions: tuple[str, ...]) -> dict[str, A
     volatility = "SELECT provolatile = 'i' AS immutable FROM pg_proc WHERE oid = to_regprocedure(%s)"
     with client.connect(port, database) as connection:
         schema_acl = _acl(client.rows(connection, SCHEMA_GRANTEES, "public"))
-        extensions = frozenset(row["extname"] for row in client.rows(connection, "SELECT extname::text FROM pg_extension"))
+        names = client.rows(connection, "SELECT extname::text AS name FROM pg_extension")
+        extensions = frozenset(row["name"] for row in names)
         immutable = {
             function
             for function in functions

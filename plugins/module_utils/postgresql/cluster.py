@@ -68,7 +68,8 @@ class Current:
 
     leftovers: directories of an interrupted run of ours, beside the data directory.
     hopeless: the primary said it no longer has the WAL this standby needs next.
-    pending: settings that wait for a restart; primary_settings: the primary's values, as replayed into the control file.
+    pending: settings that wait for a restart.
+    primary_settings: the primary's values of NEVER_LESS_THAN_PRIMARY, as replayed into the control file.
     """
 
     own: Instance
@@ -113,10 +114,10 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
             f"{own.name} is bare and no member is primary, but {_names(holders)} holds the data: "
             "promote it (playbook failover) or restore; a new, empty cluster would hide it"
         )
-    unseen = [peer for peer in peers if peer.data == UNKNOWN]
-    if planned == PRIMARY and unseen:
+    doubtful = [peer for peer in peers if peer.data != ABSENT]
+    if planned == PRIMARY and doubtful:
         raise EstateError(
-            f"{own.name} is bare; before a new cluster is made on it, {_names(unseen)} must be seen to be bare too: "
+            f"{own.name} is bare; before a new cluster is made on it, {_names(doubtful)} must be seen to be bare too: "
             "run without --limit, with every database host reachable"
         )
     return planned

@@ -48,7 +48,7 @@ def controls(instance: Instance, status: Status | None, standbys: tuple[str, ...
     here = instance.name
     title = f"PostgreSQL runs on {here}"
     if status is None:
-        reason = "start the unit and look into /var/log/postgresql" if instance.data == "ready" else "run the data playbook"
+        reason = "see /var/log/postgresql, start the unit" if instance.data == "ready" else "run the data playbook"
         return [Control("postgresql.server.running", title, "fail", instance.describe(), "running", reason)]
     found = [
         Control.check("postgresql.server.running", title, True, True),
@@ -67,10 +67,12 @@ def _server(status: Status, limits: Limits) -> list[Control]:
     pending = [setting.name for setting in status.pending]
     return [
         Control.check("postgresql.tls.enabled", "TLS is on", summary["ssl"], "on"),
-        Control.check("postgresql.tls.only", "No pg_hba rule admits a connection without TLS", status.rules_without_tls, 0),
+        Control.check("postgresql.tls.only", "No pg_hba rule admits plain connections", status.rules_without_tls, 0),
         Control.check("postgresql.checksums", "Data pages carry checksums", summary["data_checksums"], "on"),
-        Control.check("postgresql.scram", "Passwords are SCRAM verifiers", summary["password_encryption"], "scram-sha-256"),
-        Control.check("postgresql.configuration.valid", "The server accepts all its configuration", list(status.errors), []),
+        Control.check("postgresql.scram", "New passwords are SCRAM", summary["password_encryption"], "scram-sha-256"),
+        Control.check(
+            "postgresql.configuration.valid", "The server accepts its configuration", list(status.errors), []
+        ),
         Control.check(
             "postgresql.configuration.effective",
             "No setting waits for a restart",
@@ -97,11 +99,12 @@ def _standby_of_primary(status: Status, standby: str, limits: Limits) -> list[Co
 
 def _standby(status: Status, here: str, limits: Limits) -> list[Control]:
     receiver = status.receiver or {}
+    lag = receiver.get("lag_bytes")
     return [
         Control.check("postgresql.standby.read_only", f"{here} refuses writes", status.summary["read_only"], "on"),
-        Control.check("postgresql.standby.streaming", f"{here} receives the primary's WAL", receiver.get("status"), "streaming"),
+        Control.check("postgresql.standby.streaming", f"{here} receives WAL", receiver.get("status"), "streaming"),
         Control.check("postgresql.standby.verified", f"{here} verifies the primary", receiver.get("verify_full"), True),
-        _at_most("postgresql.standby.lag_bytes", f"Bytes {here} has yet to replay", receiver.get("lag_bytes"), limits.lag_bytes),
+        _at_most("postgresql.standby.lag_bytes", f"Bytes {here} has yet to replay", lag, limits.lag_bytes),
     ]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SCRAM-SHA-256 verifiers as PostgreSQL keeps them (RFC 5803): made and checked here, so no password reaches the server."""
+"""SCRAM-SHA-256 verifiers (RFC 5803) as PostgreSQL keeps them, made and checked here, so no server sees a password."""
 
 from __future__ import annotations
 

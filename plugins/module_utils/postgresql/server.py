@@ -70,7 +70,7 @@ class Layout:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[int]:
-        """One run at a time; yields the descriptor. Long children inherit it: they outlive a killed run, and so does the lock."""
+        """One run at a time; yields the descriptor. A child that outlives a killed run has it, too: the lock holds."""
         path = f"/run/lock/estate-postgresql-{self.version}-{self.name}.lock"
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -243,10 +243,10 @@ def _run(command: list[str], what: str, descriptors: tuple[int, ...], as_user: s
     """Run a program, as postgres unless told otherwise, with only these descriptors and no environment of ours."""
     account = pwd.getpwnam(as_user) if as_user else None
     identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": "/"}
+    surroundings = {"env": {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": "/"}, "cwd": "/", **identity}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, pass_fds=descriptors, env=environment, cwd="/", **identity
+            command, capture_output=True, text=True, check=False, pass_fds=descriptors, **surroundings
         )
     except OSError as err:
         raise EstateError(f"{what} could not be started: {err}") from err

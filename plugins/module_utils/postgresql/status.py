@@ -16,18 +16,21 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 SUMMARY = """
 SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby,
        current_setting('transaction_read_only') AS read_only, current_setting('ssl') AS ssl,
-       current_setting('ssl_min_protocol_version') AS ssl_min_protocol, current_setting('data_checksums') AS data_checksums,
+       current_setting('ssl_min_protocol_version') AS ssl_min_protocol,
+       current_setting('data_checksums') AS data_checksums,
        current_setting('password_encryption') AS password_encryption,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connections,
        current_setting('max_connections')::int AS max_connections,
        CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn()::text END AS current_lsn,
        pg_last_wal_receive_lsn()::text AS receive_lsn, pg_last_wal_replay_lsn()::text AS replay_lsn,
        CASE WHEN NOT pg_is_in_recovery() THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-            ELSE greatest((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
+            ELSE greatest((SELECT received_tli FROM pg_stat_wal_receiver),
+                          (SELECT timeline_id FROM pg_control_checkpoint()))
        END AS timeline
 """
 REPLICATION = """
-SELECT r.application_name AS member, host(r.client_addr) AS address, r.state, r.sync_state, s.ssl, s.version AS tls_version,
+SELECT r.application_name AS member, host(r.client_addr) AS address, r.state, r.sync_state,
+       s.ssl, s.version AS tls_version,
        r.replay_lsn::text AS replay_lsn, pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint AS lag_bytes,
        coalesce(extract(epoch FROM r.replay_lag), 0)::float AS lag_seconds
 FROM pg_stat_replication r JOIN pg_stat_ssl s USING (pid) WHERE r.application_name <> 'pg_basebackup' ORDER BY 1
@@ -46,7 +49,9 @@ SELECT status, sender_host AS member, slot_name::text AS slot, conninfo LIKE '%s
        pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn())::bigint AS lag_bytes
 FROM pg_stat_wal_receiver
 """
-WITHOUT_TLS = "SELECT count(*)::int AS n FROM pg_hba_file_rules WHERE type IN ('host', 'hostnossl') AND auth_method <> 'reject'"
+WITHOUT_TLS = """
+SELECT count(*)::int AS n FROM pg_hba_file_rules WHERE type IN ('host', 'hostnossl') AND auth_method <> 'reject'
+"""
 ERRORS = """
 SELECT sourcefile || ':' || sourceline || ': ' || error AS error FROM pg_file_settings
 WHERE error IS NOT NULL AND error <> 'setting could not be applied'
@@ -76,7 +81,9 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
     return Instance(**running), status
 
 
-def wait(layout: server.Layout, member: str, port: int, standbys: tuple[str, ...], wait_s: float) -> tuple[Instance, Status | None]:
+def wait(
+    layout: server.Layout, member: str, port: int, standbys: tuple[str, ...], wait_s: float
+) -> tuple[Instance, Status | None]:
     """read(), again and again until replication stands as it should or the time is over."""
     deadline = time.monotonic() + wait_s
     while True:
@@ -92,7 +99,7 @@ def is_installed(layout: server.Layout) -> bool:
 
 
 def starved(layout: server.Layout, port: int) -> str | None:
-    """The position from which a running standby waits for WAL that nobody sends; None when it is served or still busy."""
+    """Where a running standby waits for WAL that nobody sends; None when it is served or still busy."""
     waiting = """
     SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text AS position
     FROM pg_stat_activity WHERE backend_type = 'startup' AND pg_is_in_recovery()
