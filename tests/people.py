@@ -104,20 +104,26 @@ class Person:
         return answer.headers["Location"]
 
     def identify(self, provider_address: str, name: str) -> str:
-        """Fill in the provider's form: the address it sends the browser back to."""
-        page = self.request("GET", provider_address)
-        assert page.status_code == 200, page
-        action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
-        target = urljoin(provider_address, unescape(action[1])) if action and action[1] else provider_address
+        """Fill in the provider's form: the address of the site it sends the browser back to."""
+        address, page = self._follow("GET", provider_address)
         fields = {}
         for tag in re.findall(r"<input[^>]*>", page.text):
             attributes = {key: unescape(value) for key, value in re.findall(r'([\w-]+)="([^"]*)"', tag)}
             kind = attributes.get("type", "text")
-            if field := attributes.get("name"):
-                fields[field] = {"password": PASSWORD, "text": name}.get(kind, attributes.get("value", ""))
-        answer = self.request("POST", target, data=fields)
-        assert answer.status_code in (302, 303), answer.text
-        return answer.headers["Location"]
+            fields[attributes["name"]] = {"password": PASSWORD, "text": name}.get(kind, attributes.get("value", ""))
+        back, _answer = self._follow("POST", address, data=fields)
+        return back
+
+    def _follow(self, method: str, address: str, **options: Any) -> tuple[str, requests.Response | None]:
+        """Ask the provider and go where it leads: to one of its pages, or back to the site, which is not asked yet."""
+        answer = self.request(method, address, **options)
+        while answer.is_redirect:
+            address = urljoin(address, answer.headers["Location"])
+            if address.startswith(self.site):
+                return address, None
+            answer = self.request("GET", address)
+        assert answer.status_code == 200, (address, answer.text)
+        return address, answer
 
     def sign_in(self, name: str, redirect: str | None = None) -> requests.Response:
         """The whole way; the answer of Odoo to the provider's redirect."""

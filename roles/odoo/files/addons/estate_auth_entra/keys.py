@@ -19,8 +19,8 @@ except ImportError:
 ALGORITHM = "RS256"
 TIMEOUT_S = 10
 KEPT_S = 3600
-# A key may be newer than the last look; strangers must not make us ask for each of their tokens.
-LOOK_AGAIN_S = 60
+# A key may be newer than the last look: then we look again, though not for every token that fits no key.
+LOOK_AGAIN_S = 10
 
 _kept = {}
 _lock = threading.Lock()
@@ -45,7 +45,7 @@ def verified(token, jwks_uri):
 
 
 def _looks(jwks_uri):
-    """The provider's keys as they are kept, then, unless these are of this very minute, as they are now."""
+    """The provider's keys as they are kept, then, unless these are a few seconds old, as they are now."""
     for kept_s in (KEPT_S, LOOK_AGAIN_S):
         with _lock:
             read, keys = _kept.get(jwks_uri, (float("-inf"), []))

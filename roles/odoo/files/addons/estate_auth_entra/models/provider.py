@@ -4,6 +4,7 @@
 
 import json
 import time
+from urllib.parse import quote_plus
 
 import requests
 from odoo import _, api, fields, models
@@ -53,8 +54,6 @@ class AuthOauthProvider(models.Model):
             "nonce": attempt["nonce"],
             "code_challenge": tokens.challenge(attempt["verifier"]),
             "code_challenge_method": "S256",
-            # Tills are shared: never sign in silently as the person before.
-            "prompt": "select_account",
         }
         return attempt, f"{self.auth_endpoint}?{url_encode(query)}"
 
@@ -77,7 +76,6 @@ class AuthOauthProvider(models.Model):
     def _entra_id_token(self, code, verifier):
         form = {
             "client_id": self.client_id,
-            "client_secret": self.client_secret or "",
             "grant_type": "authorization_code",
             "code": code,
             "code_verifier": verifier,
@@ -85,7 +83,14 @@ class AuthOauthProvider(models.Model):
             "scope": self.scope,
         }
         try:
-            response = requests.post(self.token_endpoint, data=form, timeout=keys.TIMEOUT_S, allow_redirects=False)
+            response = requests.post(
+                self.token_endpoint,
+                data=form,
+                # Both are form-encoded first (RFC 6749, 2.3.1).
+                auth=(quote_plus(self.client_id), quote_plus(self.client_secret or "")),
+                timeout=keys.TIMEOUT_S,
+                allow_redirects=False,
+            )
             answer = response.json()
         except (requests.RequestException, ValueError) as err:
             raise tokens.Refused("provider", f"the token endpoint does not answer: {type(err).__name__}") from None
