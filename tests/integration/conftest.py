@@ -90,6 +90,17 @@ class Lab:
             raise AssertionError(f"{host}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def docker(self, host: str, code: str) -> str:
+        """What a line of Python prints that has the host's engine as `engine` (no docker command is on the hosts)."""
+        program = f"import docker; engine = docker.from_env()\n{code}"
+        return self.ssh(host, f"python3 -c {shlex.quote(program)}")
+
+    def remove_containers(self, host: str, part_of_name: str = "") -> None:
+        """Remove the containers of a host whose names hold these words, by force, as an accident would."""
+        self.docker(
+            host, f"for c in engine.containers.list(all=True):\n  {part_of_name!r} in c.name and c.remove(force=True)"
+        )
+
     def local(self, command: str) -> str:
         """What a shell command prints on the controller, whatever its exit code."""
         return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False).stdout
