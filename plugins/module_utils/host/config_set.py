@@ -42,6 +42,7 @@ class ConfigSet:
         """Every path and unit of the set as it is, and whether an earlier run was cut short."""
         if not self._check_mode and self._lock is None:
             self._lock = self._system.lock(self._journal.lock_path)
+            self._journal.sweep()
         files, units = self.spec.files, self.spec.units
         self._current = CurrentSet(
             files={

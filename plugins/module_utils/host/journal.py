@@ -47,6 +47,11 @@ class Journal:
         """Whether an earlier run may have changed something and did not end."""
         return self.manifest() is not None and self._system.exists(f"{self.path}/placed")
 
+    def sweep(self) -> None:
+        """Remove half a journal: begun and never used, or closed by a run that was cut short."""
+        if self.manifest() is None and self._system.exists(self.path):
+            self._system.remove_tree(self.path)
+
     def open(
         self,
         files: list[tuple[FileSpec, FileState]],
@@ -57,7 +62,6 @@ class Journal:
         """Keep every original that is not kept yet, then write the manifest and the program that puts them back."""
         manifest = self.manifest()
         if manifest is None:
-            self._system.remove_tree(self.path)
             manifest = {"files": [], "units": [], "commands": [], "reload_systemd": False}
         self._system.make_private(f"{self.path}/originals")
         known = {entry["path"] for entry in manifest["files"]}
