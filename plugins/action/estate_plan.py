@@ -46,8 +46,8 @@ class ActionModule(ActionBase):
             spec, more = specification.with_ca_file(spec, bases)
             found += more
         options = specification.options()
-        neighbours = specification.neighbours(bases)
-        found = sorted({*found, *problems(spec, hosts, secrets, options, neighbours, available_timezones())})
+        known = {"neighbours": specification.neighbours(bases), "time_zones": available_timezones()}
+        found = sorted({*found, *problems(spec, hosts, secrets, options, **known)})
         if found:
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"
             lines = "\n".join(str(problem) for problem in found)

@@ -75,11 +75,12 @@ class ActionModule(ActionBase):
     def _refusals(values, home, secrets):
         """What the plan will refuse, so that an inventory that is written is one that can be planned."""
         host = {"groups": ["edge", "app", "db", "cache"], **scaffold.host_variables(values)}
-        options, neighbours = specification.options(), specification.neighbours([home]) if home.parent.is_dir() else {}
+        options = specification.options()
+        known_to_us = {"neighbours": specification.neighbours([home]), "time_zones": available_timezones()}
         spec, found = specification.with_ca_file(scaffold.specification(values), [home])
         known = {name: secrets.get(name, UNREADABLE) for name in options["estate_secrets"]["options"]}
         hosts = {scaffold.host_name(values): host}
-        found += problems(spec, hosts, known, options, neighbours, available_timezones())
+        found += problems(spec, hosts, known, options, **known_to_us)
         return [str(scaffold.option_of(problem, values)) for problem in sorted(set(found))]
 
     def _write(self, home, texts, secrets):

@@ -11,9 +11,10 @@ module: estate_secrets
 short_description: Make the secrets an estate lacks and keep them in its vault file
 version_added: 0.1.0
 description:
-  - Makes strong random passwords and the estate's own certificate authority, encrypts each value by itself with ansible-vault, and
-    adds them to C(estate_secrets) in a YAML file on the controller. What is in the file already is kept as it is.
-  - Refuses to write without a vault password, to mix vault passwords in one file, and to touch a file that holds plain text.
+  - Makes strong random passwords and the estate's own certificate authority, encrypts each value by itself with
+    ansible-vault, and adds them to C(estate_secrets) in a YAML file on the controller. What is in the file is kept.
+  - Refuses to write without a vault password, to mix vault passwords in one file, and to touch a file that holds plain
+    text.
   - The file is written whole or not at all, with mode 0600. No value appears in a result or a diff.
 author:
   - The retailerp.estate authors

@@ -11,9 +11,10 @@ module: new_retailer
 short_description: Write the inventory of a new retailer, secrets made and encrypted
 version_added: 0.1.0
 description:
-  - Writes C(<directory>/<id>/) with C(hosts.yml), C(group_vars/all/estate.yml) and C(group_vars/all/vault.yml) on the controller.
-  - Writes all of it or nothing. Missing values, a missing vault password, files that say something else, and all that the plan would
-    refuse are reported together, each named by the value it came from.
+  - Writes C(<directory>/<id>/) with C(hosts.yml), C(group_vars/all/estate.yml) and C(group_vars/all/vault.yml) on the
+    controller.
+  - Writes all of it or nothing. Missing values, a missing vault password, files that say something else, and all that
+    the plan would refuse are reported together, each named by the value it came from.
   - Files that are there are never overwritten; secrets that are there are kept.
 author:
   - The retailerp.estate authors

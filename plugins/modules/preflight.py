@@ -11,8 +11,8 @@ module: preflight
 short_description: Compare a host with what was planned for it, changing nothing
 version_added: 0.1.0
 description:
-  - Asks the host for its release, memory, processors, addresses, clock, free space and rights, in one round trip, and compares the
-    answer with the host's part of the fact C(estate).
+  - Asks the host for its release, memory, processors, addresses, clock, free space and rights, in one round trip, and
+    compares the answer with the host's part of the fact C(estate).
   - Fails with all that does not hold, a line each.
 author:
   - The retailerp.estate authors

@@ -55,7 +55,7 @@ def _plain(value):
 
 
 def _of_vault(err):
-    """Whether a vault that stayed locked is at the bottom of an error. Templating has a private class for it, known by name."""
+    """Whether a locked vault is at the bottom of an error. Templating has a private class for it, known by name."""
     while err is not None:
         if isinstance(err, AnsibleVaultError) or type(err).__name__ == "UndecryptableVaultError":
             return True

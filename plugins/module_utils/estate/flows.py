@@ -70,7 +70,7 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
             )
 
     def containers_too(name: str, ports: list, seen: list) -> None:
-        """A published port; from its own host's containers it may arrive without translation, so both ways are let in."""
+        """A published port; from containers of its own host it may arrive untranslated, so both ways are let in."""
         add(name, ports, seen, host.address, True)
         if subnet in seen:
             add(f"{name}_own", ports, [subnet], host.address, False)

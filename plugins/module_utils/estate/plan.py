@@ -34,7 +34,7 @@ def complete(spec: Mapping[str, Any]) -> dict:
 
 
 def problems(
-    spec: Any, hosts: Mapping, secrets: Any, options: Mapping, neighbours: Any = None, time_zones: Any = ()
+    spec: Any, hosts: Mapping, secrets: Any, options: Mapping, *, neighbours: Any = None, time_zones: Any = ()
 ) -> list:
     """Every reason to refuse, sorted by path; empty when `plan` may be called.
 

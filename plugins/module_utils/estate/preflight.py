@@ -30,34 +30,30 @@ def controls(state: Mapping[str, Any], planned: Mapping[str, Any]) -> list:
     known = ", ".join(f"{name} {number}" for name, numbers in RELEASES.items() for number in numbers)
     need = sum(DISK_MB[tier] for tier in planned["tiers"])
     memory, offset = state["memory_mb"], round(state["clock_offset_s"])
-    found = [
-        _control("root", "Tasks run as root", state["uid"] == 0, f"uid {state['uid']}", "uid 0",
-                 "let the login user become root (sudo without a password, or --ask-become-pass)"),
-        _control("systemd", "The host runs systemd", state["systemd"], state["init"], "systemd",
-                 "services are units of systemd; use a host that boots with it"),
-        _control("release", "The release is supported", supported, release, known, f"use one of: {known}"),
-        _control("memory", "The memory declared is there", memory >= planned["memory_mb"] * MEMORY_TOLERANCE,
-                 f"{memory} MiB", f"{planned['memory_mb']} MiB", f"set estate_memory_mb to at most {memory}"),
-        _control("cpus", "The processors declared are there", state["cpus"] >= planned["cpus"],
-                 f"{state['cpus']}", f"{planned['cpus']}", f"set estate_cpus to {state['cpus']}"),
-        _control("disk", "There is free space under /var", state["free_mb"] >= need,
-                 f"{state['free_mb']} MiB", f"{need} MiB", "free space, or give the host a larger disk"),
-        _control("clock", "The clock agrees with the controller's", abs(offset) <= CLOCK_TOLERANCE_S,
-                 f"{offset:+d} s", f"within {CLOCK_TOLERANCE_S} s", "set the clock, and let systemd-timesyncd or chrony keep it"),
+    rules = [
+        ("root", "Tasks run as root", state["uid"] == 0, f"uid {state['uid']}", "uid 0",
+         "let the login user become root (sudo without a password, or --ask-become-pass)"),
+        ("systemd", "The host runs systemd", state["systemd"], state["init"], "systemd",
+         "services are units of systemd; use a host that boots with it"),
+        ("release", "The release is supported", supported, release, known, f"use one of: {known}"),
+        ("memory", "The memory declared is there", memory >= planned["memory_mb"] * MEMORY_TOLERANCE,
+         f"{memory} MiB", f"{planned['memory_mb']} MiB", f"set estate_memory_mb to at most {memory}"),
+        ("cpus", "The processors declared are there", state["cpus"] >= planned["cpus"],
+         f"{state['cpus']}", f"{planned['cpus']}", f"set estate_cpus to {state['cpus']}"),
+        ("disk", "There is free space under /var", state["free_mb"] >= need,
+         f"{state['free_mb']} MiB", f"{need} MiB", "free space, or give the host a larger disk"),
+        ("clock", "The clock agrees with the controller's", abs(offset) <= CLOCK_TOLERANCE_S,
+         f"{offset:+d} s", f"within {CLOCK_TOLERANCE_S} s", "set it, and let systemd-timesyncd or chrony keep it"),
     ]  # fmt: skip
     here = state["addresses"]
     for key in ("address", "public_address"):
         if planned[key]:
-            found.append(
-                _control(key, f"The {key.replace('_', ' ')} is the host's own", planned[key] in here,
-                         ", ".join(here) or "none", planned[key],
-                         f"set estate_{key} to an address of the host, or give the host that address")
-            )  # fmt: skip
-    return found
-
-
-def _control(key: str, title: str, holds: bool, observed: str, expected: str, hint: str) -> Control:
-    return Control(f"preflight.{key}", title, "pass" if holds else "fail", observed, expected, "" if holds else hint)
+            title, hint = f"The {key.replace('_', ' ')} is the host's own", f"set estate_{key} to one of the host's own"
+            rules.append((key, title, planned[key] in here, ", ".join(here) or "none", planned[key], hint))
+    return [
+        Control(f"preflight.{key}", title, "pass" if holds else "fail", observed, expected, "" if holds else hint)
+        for key, title, holds, observed, expected, hint in rules
+    ]
 
 
 def unreadable(reason: str) -> Control:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules between the values of a specification and its hosts. Each returns problems; none stops the others.
 
-A rule looks only at values that are there and of the right type: what is missing or wrong in itself was reported already.
+A rule looks only at values that are there and of the right type: what is missing or wrong was reported already.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _entra(entra: dict) -> Iterator:
     for app_role, business in (roles or {}).items():
         if not re.fullmatch(r"[A-Za-z0-9][\w.:-]{0,119}", str(app_role)):
             yield Problem(f"{at}.roles.{app_role}", "is not the value of an app role (letters, digits, . _ : -)")
-        if business not in BUSINESS_ROLES:
+        if str(business) not in BUSINESS_ROLES:
             yield Problem(
                 f"{at}.roles.{app_role}", f"{business} is not a business role; choose {', '.join(BUSINESS_ROLES)}"
             )
@@ -195,8 +195,7 @@ def _one_uuid(text: str) -> bool:
 
 def _memory(spec: dict, hosts: list) -> Iterator:
     """Budgets of every host hold what it is to run."""
-    threads, said = value_at(spec, "odoo.cron_threads") or 1, value_at(spec, "odoo.workers")
-    users, maxmemory = value_at(spec, "odoo.users"), value_at(spec, "redis.maxmemory_mb")
+    maxmemory = value_at(spec, "redis.maxmemory_mb")
     for host in hosts:
         if not host.memory_mb or not host.cpus:
             continue
@@ -218,11 +217,13 @@ def _memory(spec: dict, hosts: list) -> Iterator:
         if "db" in host.tiers and share.db < _LEAST_DB_MB:
             yield Problem(at, f"{host.memory_mb} MiB leave {share.db} MiB for PostgreSQL, which needs {_LEAST_DB_MB}")
         if "app" in host.tiers:
-            yield from _workers(host, share.app, at, threads, said, users, len(in_tier(hosts, "app")))
+            yield from _workers(spec, host, share.app, len(in_tier(hosts, "app")))
 
 
-def _workers(host: Any, share: int, at: str, threads: int, said: Any, users: Any, app_hosts: int) -> Iterator:
-    """Workers the operator asks for, or the users do, fit the host."""
+def _workers(spec: dict, host: Any, share: int, app_hosts: int) -> Iterator:
+    """Workers the operator asks for, or the users do, fit the host's share of memory for Odoo."""
+    threads, at = value_at(spec, "odoo.cron_threads") or 1, f"hosts.{host.name}.estate_memory_mb"
+    said, users = value_at(spec, "odoo.workers"), value_at(spec, "odoo.users")
     fits, least = sizing.workers_by_memory(share, threads), sizing.app_need(sizing.LEAST_WORKERS, threads)
     if fits < sizing.LEAST_WORKERS:
         yield Problem(

@@ -21,11 +21,9 @@ def of_network(spec: dict, hosts: list) -> list:
 
 def _names(spec: dict) -> Iterator:
     for key in ("domain", "admin_domain"):
-        if spec.get(key) is not None and not _DOMAIN.fullmatch(spec[key]):
-            if key == "domain" or spec[key] != f"admin.{spec.get('domain')}":
-                yield Problem(
-                    f"estate_spec.{key}", f"{spec[key]} is not a domain name (lower case, no scheme, no path)"
-                )
+        derived = key == "admin_domain" and spec.get(key) == f"admin.{spec.get('domain')}"
+        if spec.get(key) is not None and not derived and not _DOMAIN.fullmatch(spec[key]):
+            yield Problem(f"estate_spec.{key}", f"{spec[key]} is not a domain name (lower case, no scheme, no path)")
     if spec.get("domain") and spec.get("admin_domain") == spec["domain"]:
         yield Problem("estate_spec.admin_domain", "is the public domain; administration needs a name of its own")
     directory = spec.get("acme", {}).get("directory")
@@ -34,7 +32,7 @@ def _names(spec: dict) -> Iterator:
 
 
 def _networks(spec: dict) -> Iterator:
-    """Each is a network, the private one is private, the administrators' is not everybody, none overlaps the containers'."""
+    """Each is a network, the private one private, the administrators' not everybody, the containers' apart."""
     found = {}
     for path, text in _said_networks(spec):
         found[path] = network(text)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check a value against the options of an argument spec, naming every problem by its YAML path.
 
-The argument spec is the one in roles/estate/meta/argument_specs.yml, given as a dictionary. Ansible's own validator stops
-early and names options, not paths; this one goes on, so that an operator repairs the whole file at once.
+The argument spec is the one in roles/estate/meta/argument_specs.yml, given as a dictionary. Ansible's own validator
+stops early and names options, not paths; this one goes on, so that an operator repairs the whole file at once.
 """
 
 from __future__ import annotations

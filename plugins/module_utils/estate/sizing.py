@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Budgets: how much memory each tier of a host gets, how many workers fit, how many connections they need.
 
-All memory in MiB. A worker is counted by Odoo's own rule: 80 % light requests (150 MiB), 20 % heavy ones (1 GiB). While a
-release is rolled out the old and the new one run side by side, so an idle second release has a share of its own.
+All memory in MiB. A worker is counted by Odoo's own rule: 80 % light requests (150 MiB), 20 % heavy ones (1 GiB).
+While a release is rolled out the old and the new one run side by side, so an idle second release has its share.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ CRON_MB = 256
 USERS_PER_WORKER = 6
 #: Fewer than two workers and one slow report stops everybody.
 LEAST_WORKERS = 2
-#: Odoo's limits of one worker. Memory is address space, not use: lower values stop the PDF renderer; use is capped by container.
+#: Odoo's limits of one worker. Memory is address space, not use: lower values stop the PDF renderer.
+#: What is used is capped by the container.
 WORKER_LIMITS = {"memory_soft_mb": 2048, "memory_hard_mb": 2560, "time_cpu_s": 60, "time_real_s": 120}
 
 CONNECTIONS_PER_WORKER = 3

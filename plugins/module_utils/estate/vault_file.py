@@ -34,7 +34,7 @@ def check_whole(text: str) -> None:
     """Refuse a file that is encrypted as a whole: its entries could not be kept apart."""
     if text.lstrip().startswith("$ANSIBLE_VAULT"):
         raise VaultFileError(
-            "is encrypted as a whole; decrypt it (ansible-vault decrypt) and encrypt each value by itself (encrypt_string)"
+            "is encrypted as a whole; decrypt it (ansible-vault decrypt) and encrypt each value (encrypt_string)"
         )
 
 

@@ -78,7 +78,9 @@ class Case:
         return self
 
     def problems(self, time_zones=("UTC", "Europe/Berlin")):
-        return planning.problems(self.spec, self.hosts, self.secrets, self.options, self.neighbours, time_zones)
+        return planning.problems(
+            self.spec, self.hosts, self.secrets, self.options, neighbours=self.neighbours, time_zones=time_zones
+        )
 
     def refusals(self):
         """Problems as path → messages."""

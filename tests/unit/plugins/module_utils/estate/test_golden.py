@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole plan of known estates, leaf by leaf. Rewrite the files with ESTATE_GOLDEN=write and review the difference."""
+"""The whole plan of known estates, leaf by leaf. ESTATE_GOLDEN=write rewrites the files: review the difference."""
 
 from __future__ import annotations
 
