@@ -8,8 +8,8 @@ subnet: so two tiers on one machine are joined by flows whose source is that sub
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 
@@ -18,8 +18,8 @@ _DEFAULT_PORT = {"https": 443, "http": 80}
 
 def url_port(url: str) -> int:
     """The port a URL leads to."""
-    parts = urlsplit(url)
-    return parts.port or _DEFAULT_PORT.get(parts.scheme, 443)
+    scheme, said = re.match(r"(https?)://[^/:]+(?::(\d+))?", url).groups()
+    return int(said) if said else _DEFAULT_PORT[scheme]
 
 
 def app_ports(ports: dict) -> list:
