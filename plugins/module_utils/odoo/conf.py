@@ -95,8 +95,9 @@ def salt_of(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), f"retailerp.estate {purpose}".encode(), hashlib.sha256).digest()[:16]
 
 
-def hashed(secret: str, salt: bytes, rounds: int = ROUNDS) -> str:
+def hashed(secret: str, salt: bytes, rounds: int | None = None) -> str:
     """A password as passlib's pbkdf2_sha512 writes it, which is what Odoo reads."""
+    rounds = rounds or ROUNDS
     digest = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, rounds)
     return f"$pbkdf2-sha512${rounds}${_ab64(salt)}${_ab64(digest)}"
 
