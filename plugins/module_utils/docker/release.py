@@ -179,6 +179,9 @@ class ContainerRelease:
         if self.release.slots == 1:
             for old in retired:
                 said += self._try(self.engine.start, old.id, old.name)
+        if retired and self.release.release not in {old.release for old in retired}:
+            # Its files go with it, or they would be taken for those of the release before this one.
+            shutil.rmtree(Path(self.release.config_root or "/nonexistent") / self.release.release, ignore_errors=True)
         if said:
             return "Going back failed too: " + "; ".join(said)
         if not retired:

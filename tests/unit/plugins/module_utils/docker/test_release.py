@@ -150,6 +150,18 @@ def test_directories_of_old_releases_go_but_the_one_before(engine, make, tmp_pat
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted([make.OLD, "1" * 16, "notes", "f" * 8])
 
 
+@pytest.mark.parametrize(("failing", "memory_mb"), [("NEW", 256), ("OLD", 300)])
+def test_the_files_of_a_failed_release_go_unless_the_old_one_uses_them(engine, make, tmp_path, failing, memory_mb):
+    (tmp_path / make.OLD).mkdir()
+    converge(engine, make.release(config_root=str(tmp_path)))
+    failed = getattr(make, failing)
+    (tmp_path / failed).mkdir(exist_ok=True)
+    engine.ill = {failed}
+    with pytest.raises(EstateError, match="this serves as before"):
+        converge(engine, make.release(failed, make.container(memory_mb=memory_mb), config_root=str(tmp_path)))
+    assert [one.name for one in tmp_path.iterdir()] == [make.OLD]
+
+
 WISHES = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.integers(0, 9)), min_size=1, max_size=6)
 
 
