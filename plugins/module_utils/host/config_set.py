@@ -24,6 +24,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 PROBE_INTERVAL_S = 1.0
+# A unit that dies of its configuration mostly does so at once, but after systemd has called it started.
+SETTLE_S = 1.0
 
 
 class ConfigSet:
@@ -188,9 +190,11 @@ class ConfigSet:
                 told = self._tail(err or out)
                 within = f"within {self.spec.probe_timeout_s:g} s"
                 raise EstateError(f"the probe `{shlex.join(self.spec.probe)}` did not succeed {within}: {told}")
-            time.sleep(PROBE_INTERVAL_S)
+            self._system.pause(PROBE_INTERVAL_S)
 
     def _units_must_run(self) -> None:
+        if self.spec.units and not self.spec.probe:
+            self._system.pause(SETTLE_S)
         for unit in self.spec.units:
             seen = self._system.unit(unit.name)
             if not seen.running:
@@ -251,7 +255,7 @@ class ConfigSet:
         for _second in range(60):
             if self._system.unit(f"{self._timer}.service").state not in ("active", "activating"):
                 return
-            time.sleep(1)
+            self._system.pause(1)
         raise EstateError(
             f"{self.spec.name}: the host is putting an old configuration back without end; see {self._timer}.service"
         )

@@ -11,6 +11,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+import time
 from typing import IO
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import FileState, UnitState
@@ -117,6 +118,10 @@ class System:
         except subprocess.TimeoutExpired:
             return 124, "", f"no end after {timeout_s:g} s"
         return done.returncode, done.stdout, done.stderr
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
 
     def write(self, path: str, content: bytes, uid: int, gid: int, mode: int) -> None:
         """A new file that no one else can read before it has its owner and mode; synced to disk."""

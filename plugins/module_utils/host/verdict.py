@@ -13,8 +13,8 @@ LONGEST = 160
 def findings(results: Any) -> tuple[list[str], list[dict]]:
     """What does not hold, a line each, and every control that was judged.
 
-    results: registered results, in a list or by a name for each. One of our modules is judged by its controls and by the
-    changes it would make, any other by `changed`. What was skipped is not judged.
+    results: registered results, in a list or by a name for each. One of our modules is judged by its controls and by
+    the changes it would make, any other by `changed`. What was skipped is not judged.
     """
     by_name = results if isinstance(results, dict) else {f"task {place}": one for place, one in enumerate(results, 1)}
     lines: list[str] = []

@@ -19,8 +19,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-# systemctl for the tests: a unit "reads" the files under etc/ when it is started, restarted or reloaded, and refuses
-# to start on a file that says "broken". The tests call it in this process, rollback.sh as a program: the same text for both.
+# systemctl for the tests: a unit "reads" the files under etc/ when started, restarted or reloaded, and refuses to
+# start on a file that says "broken". The tests call it in this process, rollback.sh as a program: one text for both.
 SYSTEMCTL = """
 import json, pathlib
 
@@ -119,6 +119,13 @@ class DirectoryHost(System):
     def lock(self, path):
         """No other process in these tests."""
         return
+
+    def pause(self, seconds):
+        """Time passes at once; a unit that is to die of its configuration does."""
+        units = self.units()
+        for unit in units.values():
+            unit["active"] = unit["active"] and not any("dies" in text for text in unit["read"].values())
+        self.set_units(units)
 
     def run(self, argv, stdin=None, timeout_s=10):
         """Programs, with the fake ones first."""

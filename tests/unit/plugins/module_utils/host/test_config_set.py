@@ -83,7 +83,7 @@ def test_check_mode_on_a_bare_host_counts_missing_accounts_and_units_as_to_be_ma
     assert workshop.host.tree() == {}
 
 
-@pytest.mark.parametrize("failing", ["candidate", "check", "unit", "probe"])
+@pytest.mark.parametrize("failing", ["candidate", "check", "unit", "later", "probe"])
 def test_a_failure_anywhere_puts_everything_back(workshop, failing):
     old_state(workshop)
     before, read = workshop.host.tree(), read_by_unit(workshop)
@@ -96,9 +96,15 @@ def test_a_failure_anywhere_puts_everything_back(workshop, failing):
         spec.files.append(
             workshop.file("c.conf", "c\n", validate="sh -c 'echo bad candidate >&2; grep -q never \"$0\"' %s")
         )
-    if failing == "unit":
-        spec.files.append(workshop.file("c.conf", "broken\n"))
-    told = {"candidate": "bad candidate", "check": "no such luck", "unit": "refusing", "probe": "no answer"}[failing]
+    if failing in ("unit", "later"):
+        spec.files.append(workshop.file("c.conf", "broken\n" if failing == "unit" else "dies\n"))
+    told = {
+        "candidate": "bad candidate",
+        "check": "no such luck",
+        "unit": "refusing",
+        "later": "is inactive",
+        "probe": "no answer",
+    }[failing]
     with pytest.raises(EstateError, match=told) as caught:
         workshop.converge(spec)
     assert caught.value.details == {"rolled_back": True}
@@ -107,7 +113,9 @@ def test_a_failure_anywhere_puts_everything_back(workshop, failing):
     assert read_by_unit(workshop) == read
     assert workshop.host.units()["app.service"]["active"]
     restarts = [call for call in workshop.host.calls() if call.startswith("restart")]
-    assert len(restarts) == {"candidate": 1, "check": 1, "unit": 3, "probe": 3}[failing], "told without need"
+    assert len(restarts) == {"candidate": 1, "check": 1, "unit": 3, "later": 3, "probe": 3}[failing], (
+        "told without need"
+    )
 
 
 def test_a_unit_that_did_not_run_is_stopped_and_disabled_again(workshop):
