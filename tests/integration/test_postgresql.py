@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -132,7 +133,8 @@ def test_the_application_may_use_its_database_and_nothing_else(cluster):
 def test_passwords_are_nowhere_to_be_read(cluster, lab):
     found = lab.secrets()
     canaries = [found[f"postgresql_{role}"] for role in ("owner", "application", "replication", "monitor")]
-    places = "{ cat /var/log/postgresql/*; journalctl --no-pager; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; } 2>/dev/null"
+    places = "cat /var/log/postgresql/* /proc/[0-9]*/cmdline /proc/[0-9]*/environ; journalctl --no-pager"
+    places = f"{{ {places}; }} 2>/dev/null"
     for host in cluster.members:
         assert len(lab.ssh(host, f"{places} | wc -c")) > 4
         assert lab.ssh(host, f"{places} | grep -caF -f /dev/stdin || true", stdin="\n".join(canaries)).strip() == "0"
@@ -233,8 +235,8 @@ def test_after_a_promotion_nothing_is_harmed_and_roles_follow(cluster, lab):
 def test_settings_that_need_a_restart_never_stop_the_standby(cluster, lab):
     """Up, the standby is restarted first; down, the primary is: either way replication goes on."""
     primary, standby = cluster.primary, cluster.standby
-    plan = "estate.hosts[inventory_hostname].postgresql"
-    larger = f"{{\"postgresql_plan\": \"{{{{ {plan} | combine({{'settings': {{'max_connections': 120}}}}, recursive=True) }}}}\"}}"
+    plan = "{{ estate.hosts[inventory_hostname].postgresql | combine(larger, recursive=True) }}"
+    larger = json.dumps({"postgresql_plan": plan, "larger": {"settings": {"max_connections": 120}}})
     for args in (["-e", larger], []):
         lab.playbook("data", *args)
         shown = [cluster.sql(host, "SHOW max_connections") for host in (primary, standby)]

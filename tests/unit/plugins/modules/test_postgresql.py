@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules as Ansible calls them: on a host without PostgreSQL, and from options to what the plans get."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, cluster, server
+from ansible_collections.retailerp.estate.plugins.modules import postgresql_access, postgresql_cluster, postgresql_info
+
+NOWHERE = "99"
+"""A version that no machine has: a bare host."""
+MEMBER = {
+    "member": "db2",
+    "members": {"db1": "10.0.0.1", "db2": "10.0.0.2"},
+    "role": "standby",
+    "version": NOWHERE,
+    "replication_user": "shop_replication",
+    "replication_password": "canary-password",
+    "ca_file": "/ca.pem",
+}
+ACCESS = {
+    "version": NOWHERE,
+    "roles": [{"name": "shop_application", "password": "canary-password"}],
+    "databases": [
+        {
+            "name": "shop",
+            "owner": "shop_owner",
+            "connect": {"shop_application": ["CONNECT"]},
+            "create": {"shop_application": ["USAGE"]},
+        },
+        {"name": "postgres", "connect": {"shop_application": ["CONNECT"]}},
+    ],
+    "standbys": ["db-2"],
+}
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a module in check mode; its result."""
+
+    def run(module, **options):
+        with patch_module_args({**options, "_ansible_check_mode": True}), pytest.raises(SystemExit):
+            module.main()
+        printed = capsys.readouterr().out
+        assert "canary-password" not in printed
+        return json.loads(printed)
+
+    return run
+
+
+def test_cluster_foretells_the_base_backup_of_a_bare_standby(call):
+    result = call(postgresql_cluster, **MEMBER)
+    assert result["changed"]
+    assert [(change["action"], change["resource"]) for change in result["changes"]] == [
+        ("create", f"data directory /var/lib/postgresql/{NOWHERE}/main")
+    ]
+
+
+def test_cluster_refuses_two_primaries_by_name(call, monkeypatch):
+    own = cluster.Instance("db2", "ready", "primary", False, "42", 2, "shut down")
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: own)
+    found = {
+        "name": "db1",
+        "data": "ready",
+        "role": "primary",
+        "running": True,
+        "system_identifier": "42",
+        "timeline": 3,
+    }
+    result = call(postgresql_cluster, **MEMBER, found=[found])
+    assert result["failed"]
+    assert "two primaries: db2 (primary, timeline 2, system 42, stopped, shut down) and db1" in result["msg"]
+
+
+def test_cluster_makes_no_primary_beside_a_member_nobody_looked_at(call):
+    result = call(postgresql_cluster, **{**MEMBER, "role": "primary"})
+    assert result["failed"]
+    assert "db1 (unknown)" in result["msg"]
+
+
+def test_access_foretells_everything_on_a_bare_host(call):
+    result = call(postgresql_access, **ACCESS)
+    made = [change["resource"] for change in result["changes"] if change["action"] == "create"]
+    assert made == ["role shop_application", "database shop", "replication slot estate_db_2"]
+    assert result["pending_restart"] == []
+
+
+def test_access_says_that_a_stopped_server_cannot_be_read(call, monkeypatch):
+    stopped = cluster.Instance("db1", "ready", "primary", False, "42", 1, "shut down")
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: stopped)
+    result = call(postgresql_access, **ACCESS)
+    assert not result["changed"]
+    assert [control["state"] for control in result["controls"]] == ["fail"]
+
+
+def test_access_leaves_unmanaged_what_is_left_out(call, monkeypatch):
+    seen = []
+    monkeypatch.setattr(access, "plan", lambda current, desired: seen.append(desired) or [])
+    call(postgresql_access, **ACCESS)
+    shop, postgres = seen[0].databases
+    assert (shop.owner, dict(shop.create)) == ("shop_owner", {"shop_application": ("USAGE",)})
+    assert (postgres.owner, postgres.create) == (None, None)
+
+
+def test_info_tells_of_a_bare_host(call):
+    result = call(postgresql_info, member="db1", version=NOWHERE, standbys=["db2"])
+    assert not result["changed"]
+    assert result["instance"]["data"] == "absent"
+    assert result["status"] == {}
+    assert [(control["id"], control["state"]) for control in result["controls"]] == [
+        ("postgresql.server.running", "fail")
+    ]
