@@ -19,7 +19,7 @@ description:
   - Returns the plan as the fact C(estate). The fact holds no secret.
   - It connects to no host and always plans the whole inventory, whatever C(--limit) says.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 notes:

@@ -17,7 +17,7 @@ description:
     text.
   - The file is written whole or not at all, with mode 0600. No value appears in a result or a diff.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

@@ -17,7 +17,7 @@ description:
     the plan would refuse are reported together, each named by the value it came from.
   - Files that are there are never overwritten; secrets that are there are kept.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

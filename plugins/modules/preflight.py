@@ -15,7 +15,7 @@ description:
     compares the answer with the host's part of the fact C(estate).
   - Fails with all that does not hold, a line each.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 notes:
