@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.retailerp.estate.tests.people import REFUSED, Administrator, Person
 
 LOCAL_PASSWORD = "a-password-set-by-hand"
+ODOO_COM = "auth_oauth.provider_openerp"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,11 @@ def test_every_press_of_the_button_has_its_own_state_nonce_and_challenge(person)
     assert first["code_challenge_method"] == ["S256"]
 
 
+def test_the_next_person_at_a_till_is_asked_who_they_are(store):
+    """The provider still knows the person before."""
+    assert store.identify(store.press(), "warehouse")
+
+
 def test_an_answer_counts_once(store, person):
     browser = person()
     back = browser.identify(browser.press(), "store")
@@ -134,8 +140,8 @@ def test_a_federated_person_has_no_password(odoo, person, store):
 
 def test_rights_given_by_hand_end_with_the_next_sign_in(odoo, person, store):
     user = odoo.user("store")
-    odoo("res.users.role.line", "create", {"user_id": user["id"], "role_id": odoo.role("administrator")})
-    assert odoo.roles(odoo.user("store")) == ["administrator", "store"]
+    odoo("res.users", "write", [user["id"]], {"role_line_ids": [(0, 0, {"role_id": odoo.role("administrator")})]})
+    assert odoo.record("base.group_system") in odoo.user("store")["groups_id"]
     person().sign_in("store")
     after = odoo.user("store")
     assert odoo.roles(after) == ["store"]
@@ -197,7 +203,37 @@ def test_two_first_sign_ins_at_once_make_one_user(odoo, person):
 
 def test_a_disabled_provider_is_not_served(odoo, person):
     """Odoo itself asks any provider whose id is named, enabled or not."""
-    provider = odoo.record("auth_oauth.provider_openerp")
+    provider = odoo.record(ODOO_COM)
     state = quote(json.dumps({"d": odoo.database, "p": provider, "r": "/web"}))
     answer = person().request("GET", f"/auth_oauth/signin?access_token=x&state={state}")
     assert answer.headers["Location"].endswith("oauth_error=3")
+
+
+def test_what_was_opened_by_hand_is_closed_again_and_nothing_else(lab, odoo):
+    """Check mode tells exactly the drift, a run ends it, and the next one finds nothing."""
+    odoo("res.users.role", "write", [odoo.role("store")], {"implied_ids": [(4, odoo.record("base.group_system"))]})
+    odoo("auth.oauth.provider", "write", [odoo.record(ODOO_COM)], {"enabled": True})
+    odoo("ir.config_parameter", "set_param", "auth_signup.invitation_scope", "b2c")
+    told = lab.playbook("access", "--check", "--diff")
+    assert sum(told.stats().values()) == 1
+    for line in ("-  - base.group_system", "-enabled", "+disabled", "-b2c", "+b2b"):
+        assert line in told.output
+    assert told.output.count("+++ after") == 3
+    assert odoo("auth.oauth.provider", "read", [odoo.record(ODOO_COM)], ["enabled"])[0]["enabled"], "check mode wrote"
+    assert sum(lab.playbook("access").stats().values()) == 1
+    assert odoo.record("base.group_system") not in odoo.conferred("store")
+    assert sum(lab.playbook("access").stats().values()) == 0
+
+
+def test_a_role_taken_out_of_the_specification_ends_its_holders_rights(lab, odoo, store):
+    fields = ["id", "name", "entra_app_role", "implied_ids/id"]
+    made = odoo("res.users.role", "load", fields, [["estate.role_gone", "gone", "Gone.Staff", "base.group_no_one"]])
+    user = odoo.user("store")
+    odoo("res.users", "write", [user["id"]], {"role_line_ids": [(0, 0, {"role_id": made["ids"][0]})]})
+    given = odoo.conferred("gone") - odoo.conferred("store")
+    assert given <= set(odoo.user("store")["groups_id"])
+    assert sum(lab.playbook("access").stats().values()) == 1
+    after = odoo.user("store")
+    assert odoo.roles(after) == ["store"]
+    assert set(after["groups_id"]) == odoo.conferred("store")
+    assert not odoo("res.groups", "search", [("id", "in", list(given)), ("name", "=", "gone")])

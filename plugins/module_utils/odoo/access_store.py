@@ -37,28 +37,32 @@ class Access:
         self._desired, self._connect, self._bare_allowed = desired, connect, bare_allowed
         self._client: Client | None = None
 
+    def _opened(self) -> Client:
+        self._client = self._client or self._connect()
+        return self._client
+
     def read(self) -> Current | None:
         try:
-            self._client = self._client or self._connect()
+            client = self._opened()
         except OdooUnreachable:
             if self._bare_allowed:
                 return None
             raise
-        installed = self._client.search_read("ir.module.module", [("name", "=", ADDON)], ["state"])
+        installed = client.search_read("ir.module.module", [("name", "=", ADDON)], ["state"])
         if [module["state"] for module in installed] != ["installed"]:
             if self._bare_allowed:
                 return None
             raise EstateError(f"Odoo's module {ADDON} is not installed: run the odoo playbook first")
-        return read(self._client, list(self._desired.provider()))
+        return read(client, list(self._desired.provider()))
 
     def plan(self, current: Current | None) -> list[Change]:
         return plan(current, self._desired)
 
     def apply(self, changes: list[Change]) -> None:
-        assert self._client is not None
-        groups = _external_ids(self._client, GROUP)
+        client = self._opened()
+        groups = _external_ids(client, GROUP)
         for change in changes:
-            _apply(self._client, change, groups)
+            _apply(client, change, groups)
 
     def controls(self, current: Current | None) -> list[Control]:
         return controls(current, self._desired)

@@ -54,6 +54,8 @@ class AuthOauthProvider(models.Model):
             "nonce": attempt["nonce"],
             "code_challenge": tokens.challenge(attempt["verifier"]),
             "code_challenge_method": "S256",
+            # Tills are shared: never sign in silently as the person before.
+            "prompt": "select_account",
         }
         return attempt, f"{self.auth_endpoint}?{url_encode(query)}"
 
