@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS, Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.plan import plan, problems
-from ansible_collections.retailerp.estate.plugins.plugin_utils import specification
+from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, specification
 from ansible_collections.retailerp.estate.plugins.plugin_utils.resolve import Resolver
 
 HOST_VARS = (
@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         spec = resolver.read(task_vars.get("estate_spec"), "estate_spec")
         secrets = resolver.read(task_vars.get("estate_secrets"), "estate_secrets")
         hosts = self._hosts(task_vars, resolver)
-        found = [*resolver.problems, *self._differing(task_vars)]
+        found = [*resolver.problems, *self._differing(task_vars), *authority.problems(secrets)]
         if isinstance(spec, dict):
             spec, more = specification.with_ca_file(spec, bases)
             found += more
