@@ -215,8 +215,10 @@ class Cluster:
     def _replace(self) -> None:
         # Its slot is in use by nobody, so the base backup can have it; the old directory stays until then.
         server.systemctl("stop", self.layout.unit)
-        self._clone()
-        server.systemctl("start", self.layout.unit)
+        try:
+            self._clone()
+        finally:
+            server.systemctl("start", self.layout.unit)
 
     def _clean(self) -> None:
         server.clean(self.layout)

@@ -103,7 +103,7 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
     holders = [peer for peer in peers if peer.data == READY]
     primaries = [peer for peer in holders if peer.role == PRIMARY]
     if own.data == READY:
-        _refuse_conflict(own, holders, primaries)
+        _refuse_conflict(own, peers)
         return own.role or PRIMARY
     if len(primaries) > 1:
         raise EstateError(f"two primaries: {_names(primaries)}; fence one and rejoin it before another member is added")
@@ -163,7 +163,9 @@ def _refuse_broken(own: Instance) -> None:
         )
 
 
-def _refuse_conflict(own: Instance, holders: list[Instance], primaries: list[Instance]) -> None:
+def _refuse_conflict(own: Instance, peers: tuple[Instance, ...]) -> None:
+    holders = [peer for peer in peers if peer.data == READY]
+    primaries = [peer for peer in holders if peer.role == PRIMARY]
     strangers = [peer for peer in holders if peer.system_identifier != own.system_identifier]
     if strangers:
         raise EstateError(
@@ -176,6 +178,12 @@ def _refuse_conflict(own: Instance, holders: list[Instance], primaries: list[Ins
         raise EstateError(
             f"two primaries: {own.describe()} and {_names(primaries)}; nothing is changed: "
             "fence the one that must not be written to and bring it back by the playbook rejoin"
+        )
+    unseen = [peer for peer in peers if peer.data == UNKNOWN]
+    if unseen and not own.running:
+        raise EstateError(
+            f"{own.describe()} is not started while {_names(unseen)} may have been promoted: run without --limit, "
+            "with every database host reachable"
         )
     newer = [peer for peer in holders if (peer.timeline or 0) > (own.timeline or 0)]
     if newer:

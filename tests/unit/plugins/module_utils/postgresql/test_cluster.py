@@ -80,6 +80,14 @@ def test_a_stopped_old_primary_is_not_started_again():
         steps(stopped, "primary", (peer(replace(PRIMARY, timeline=2)),))
 
 
+def test_a_stopped_primary_is_not_started_before_the_others_were_seen():
+    stopped = replace(PRIMARY, running=False, state="shut down")
+    with pytest.raises(EstateError, match=r"db1 .* is not started while db2 \(unknown\)"):
+        steps(stopped, "primary", (Instance("db2"),))
+    assert steps(PRIMARY, "primary", (Instance("db2"),)) == []
+    assert steps(stopped, "primary", (peer(STANDBY),)) == []
+
+
 def test_a_primary_that_a_promotion_left_behind_is_refused():
     with pytest.raises(EstateError, match="is behind db2"):
         steps(PRIMARY, "primary", (peer(replace(STANDBY, timeline=2)),))
