@@ -26,7 +26,7 @@ certificate() { # certificate NAME SUBJECT OPTION...: an elliptic key and its ce
   name=$1 subject=$2
   shift 2
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -subj "$subject" \
-    -keyout "$name.key" -out "$name.pem" "$@" 2>/dev/null
+    -keyout "$name.key" -out "$name.pem" "$@"
   echo "$name.pem"
 }
 certificate ca '/CN=retailerp.estate lab root' \

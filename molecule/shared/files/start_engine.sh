@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts dockerd: by systemd where systemd runs the machine, else as a process of its own. Waits until it answers.
 set -eu
+docker version >/dev/null 2>&1 && exit 0 # its package may have started it
 if [ -d /run/systemd/system ]; then
   systemctl start docker
 else

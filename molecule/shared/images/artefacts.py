@@ -61,7 +61,7 @@ class RootFilesystem:
     def make(self, path: Path, cache: Path) -> None:
         names = ",".join(self.packages.read_text().split())
         hook = [f'--setup-hook=sed -i /{self.without}/d "$1"/etc/apt/sources.list'] if self.without else []
-        tar = path.with_suffix(".tar")  # mmdebstrap tells the format by the ending
+        tar = Path(f"{path}.tar")  # mmdebstrap tells the format by the ending
         # dpkg's option stays in the image: a lab is thrown away, waiting for the disk at every package only costs time.
         options = ["--variant=minbase", "--dpkgopt=force-unsafe-io", f"--include={names}", *hook]
         run(["mmdebstrap", *options, self.release, str(tar)])

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the lab's images, each once for each content, and say where they are.
 
-usage: build.py [--release trixie|bookworm] [--only NAME ...] --out FILE
+usage: build.py [--release trixie|bookworm] [--only NAME ...] [--out FILE]
 
 An image's tag is the hash of all that goes into it: its folder, its recipe below, and what it is built from. An image
 whose tag Docker already holds is not built again. Artefacts that are slow to make (root file systems, Go binaries,
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import artefacts
 
@@ -119,7 +121,7 @@ class Builder:
         recipe = repr(artefact).replace(str(HERE), "")  # the same wherever this checkout lies
         path = self.cache / f"{name}-{short_hash(recipe + ' ' + files_hash(artefact.inputs()))}"
         if not path.exists():
-            partial = path.with_suffix(f".partial-{os.getpid()}")
+            partial = self.cache / f"partial-{path.name}"
 
             def make() -> None:
                 artefact.make(partial, self.cache)
@@ -160,8 +162,7 @@ class Builder:
         return self.start(f"import {name}", load).result()
 
     def build(self, reference: str, below: str, folder: Path, parts: dict[str, str]) -> None:
-        context = self.cache / f"context-{reference.replace('/', '-').replace(':', '-')}"
-        shutil.rmtree(context, ignore_errors=True)
+        context = self.cache / f"partial-context-{reference.replace('/', '-').replace(':', '-')}"
         shutil.copytree(folder, context, symlinks=True)
         for where, path in parts.items():
             run(["cp", "--archive", "--link", path, str(context / where)])
@@ -184,11 +185,24 @@ def main() -> int:
         "--release", choices=["trixie", "bookworm"], default="trixie", help="Debian of the estate's hosts"
     )
     parser.add_argument("--only", nargs="*", choices=WANTED, default=WANTED, help="some of the images, not all")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write {name: image reference}")
     asked = parser.parse_args()
     recipes = {name: f"host-{asked.release}" if name == "host" else name for name in asked.only}
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailerp-estate"
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        return build(recipes, cache, asked.out, lock)
+
+
+def build(recipes: dict[str, str], cache: Path, out: Path | None, lock: TextIO) -> int:
+    """Build the images named by `recipes`, one builder at a time on this machine; write their references to `out`."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another build on this machine to end …")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    for left_over in cache.glob("partial-*"):
+        shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
     builder = Builder(cache)
     began = time.monotonic()
     try:
@@ -198,8 +212,8 @@ def main() -> int:
         print(f"images: {error}", file=sys.stderr, flush=True)
         os._exit(1)  # the other builds' threads are of no use any more
     text = json.dumps(references, indent=2, sort_keys=True) + "\n"
-    if not asked.out.exists() or asked.out.read_text() != text:
-        asked.out.write_text(text)
+    if out and not (out.exists() and out.read_text() == text):
+        out.write_text(text)
     say(f"images ready after {time.monotonic() - began:.0f} s")
     return 0
 
