@@ -240,6 +240,7 @@ def test_a_proxy_that_dies_is_started_again(lab, edge, plan, waiting):
     lab.ssh(edge, f"kill -9 {before['State']['Pid']}")
     waiting("another process", lambda: proxy(lab, edge)["State"]["Pid"] not in (0, before["State"]["Pid"]))
     waiting("the site", lambda: lab.get(f"https://{plan['domain']}/web/database").status_code == 404)
+    assert proxy(lab, edge)["Id"] == before["Id"]
 
 
 def changed(plan: dict, **leaves) -> list[str]:

@@ -35,7 +35,17 @@ def image() -> str:
 
 def ansible(module: str, arguments: dict, *, check: bool = False) -> dict:
     """Run a module on the host; its result."""
-    command = ["ansible", HOST, "-i", INVENTORY, "-b", "-m", module, "-a", json.dumps(arguments)]
+    command = [
+        str(Path(sys.executable).with_name("ansible")),
+        HOST,
+        "-i",
+        INVENTORY,
+        "-b",
+        "-m",
+        module,
+        "-a",
+        json.dumps(arguments),
+    ]
     environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
     if (ROOT / ".lab/vault_password").exists():
         environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(ROOT / ".lab/vault_password")
