@@ -69,7 +69,8 @@ class Controller:
         env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         env.update(ANSIBLE_COLLECTIONS_PATH=collections(), ANSIBLE_NOCOLOR="1", ANSIBLE_HOME=str(self.home / "ansible"))
         env.update(ANSIBLE_CALLBACK_RESULT_FORMAT="yaml", ANSIBLE_LOCALHOST_WARNING="0", **environment)
-        command = [sys.executable, "-m", "ansible", "playbook", playbook, *args]
+        beside = Path(sys.executable).with_name("ansible-playbook")
+        command = [str(beside) if beside.exists() else shutil.which("ansible-playbook"), playbook, *args]
         return subprocess.run(command, cwd=self.home, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
