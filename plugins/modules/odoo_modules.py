@@ -159,6 +159,8 @@ class OdooModules:
         arguments = modules.arguments(changes)
         if arguments:
             self._once.run(arguments)
+            # Minutes have passed; the database may be on its way to another host.
+            self._database.answers(PATIENCE_S)
             self._refuse_ignored()
         self._database.write([change.data for change in changes], self._wanted.administrator_password)
 
