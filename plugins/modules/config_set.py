@@ -19,7 +19,7 @@ description:
   - A run that was killed is finished by the next one, which acts on the units again.
   - With O(rollback_after_s) the host puts everything back unless the controller confirms over a new connection.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

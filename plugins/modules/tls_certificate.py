@@ -18,7 +18,7 @@ description:
   - Key, certificate and authority are replaced together, and put back if a unit does not take them.
   - The host needs the program C(openssl), the controller the Python package C(cryptography).
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

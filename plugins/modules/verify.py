@@ -15,7 +15,7 @@ description:
   - Fails with a line for each control that does not hold and for each change that would be made.
   - Skipped results are not judged. Results of other collections' modules are judged by C(changed) and C(failed).
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:
