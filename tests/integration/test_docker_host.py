@@ -25,11 +25,14 @@ with tarfile.open(fileobj=store, mode="w") as tar:
 client.api.import_image_from_data(store.getvalue(), repository="{NAME}", tag="latest")
 if not client.networks.list(names=["^estate-firewall-test$"]):
     client.networks.create("{NAME}", driver="bridge")
+taken = {{bound["PublicPort"] for one in client.api.containers() for bound in one["Ports"] if "PublicPort" in bound}}
+port = next(port for port in options["ports"] if port not in taken)
 client.containers.run(
     "{IMAGE}", ["/usr/bin/python3", "-m", "http.server", "8000", "--directory", "/usr/share/zoneinfo"],
-    name="{NAME}", detach=True, network="{NAME}", ports={{"8000/tcp": (options["address"], options["port"])}},
+    name="{NAME}", detach=True, network="{NAME}", ports={{"8000/tcp": (options["address"], port)}},
     volumes={{"/usr": {{"bind": "/usr", "mode": "ro"}}}}, restart_policy={{"Name": "unless-stopped"}},
 )
+print(port)
 """
 STOP = f"""
 import docker
@@ -84,14 +87,12 @@ def plan(lab):
 
 @pytest.fixture
 def published(lab, plan):
-    """A container on the app host, published on the idle slot's planned port: (host, address, port)."""
+    """A container on the app host, published on a planned port that is idle: (host, address, port)."""
     host = lab.group("app")[0]
     address = plan["hosts"][host]["address"]
-    listening = lab.ssh(host, "nft list ruleset")
     flow = next(flow for flow in plan["hosts"][host]["flows"]["in"] if flow["container"])
-    port = next(port for port in flow["ports"] if f"tcp dport {port} dnat" not in " ".join(listening.split()))
     python(lab, host, STOP)
-    python(lab, host, START, json.dumps({"address": address, "port": port}))
+    port = int(python(lab, host, START, json.dumps({"address": address, "ports": flow["ports"]})))
     yield host, address, port
     python(lab, host, STOP)
 
