@@ -125,6 +125,7 @@ controls:
 """
 
 import contextlib
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -133,6 +134,9 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.upstream import Upstream
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
+
+CATCH_UP_S = 30
+"""A standby tries its primary again every five seconds."""
 
 
 class Cluster:
@@ -175,7 +179,7 @@ class Cluster:
             leftovers=leftovers,
             hopeless=self._hopeless(own),
             pending=pending,
-            primary_settings=server.primary_settings(server.control_data(self.layout)),
+            primary_settings=self._primary_settings(own) if pending else {},
         )
 
     def plan(self, current: cluster.Current) -> list[Change]:
@@ -202,6 +206,17 @@ class Cluster:
             same = self.upstream.identify() == own.system_identifier
             return same and not self.upstream.has_wal(position, own.timeline or 1)
         return False
+
+    def _primary_settings(self, own: cluster.Instance) -> dict[str, int]:
+        """The primary's values as this member has replayed them; catches up with a primary just restarted."""
+        with contextlib.suppress(EstateError):
+            live = self.upstream.settings(cluster.NEVER_LESS_THAN_PRIMARY) if own.role == cluster.STANDBY else {}
+            deadline = time.monotonic() + CATCH_UP_S
+            while live and time.monotonic() < deadline:
+                if server.primary_settings(server.control_data(self.layout)) == live:
+                    break
+                time.sleep(0.5)
+        return server.primary_settings(server.control_data(self.layout))
 
     def _initialise(self) -> None:
         server.initialise(self.layout, self.params["locale"], self.lock)

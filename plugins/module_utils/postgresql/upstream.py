@@ -8,7 +8,7 @@ import contextlib
 import os
 import pwd
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
@@ -62,6 +62,11 @@ class Upstream:
         """The system identifier of the primary. Raises EstateError when no member is one that answers."""
         with self._connection() as connection:
             return _value(connection, b"IDENTIFY_SYSTEM", 0)
+
+    def settings(self, names: Iterable[str]) -> dict[str, int]:
+        """What the primary runs with now."""
+        with self._connection() as connection:
+            return {name: int(_value(connection, f"SHOW {name}".encode(), 0)) for name in names}
 
     def has_wal(self, position: str, timeline: int) -> bool:
         """Whether the primary can go on streaming from there; other errors than missing WAL raise EstateError."""
