@@ -45,13 +45,14 @@ def render(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
         "proxy_mode": plan["proxy_mode"],
         "db_host": ",".join(plan["db"]["hosts"]),
         "db_port": plan["db"]["port"],
+        # The only database there is for Odoo. No dbfilter beside it: with one, Odoo looks for the databases its own role
+        # owns, and this one belongs to another role.
         "db_name": plan["db"]["name"],
         "db_user": plan["db"]["user"],
         "db_password": secrets["database"],
         "db_sslmode": "verify-full",
         "db_template": "template0",
         "db_maxconn": plan["db_maxconn"],
-        "dbfilter": plan["dbfilter"],
         "list_db": False,
         "admin_passwd": hashed(secrets["master"], salt_of(secrets["master"], plan["db"]["name"])),
         "unaccent": True,

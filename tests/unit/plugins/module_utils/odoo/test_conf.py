@@ -99,3 +99,9 @@ def test_what_is_no_hash_matches_nothing(stored):
 def test_the_salt_is_the_same_at_every_run_and_another_for_another_secret():
     assert conf.salt_of("a", "x") == conf.salt_of("a", "x")
     assert len({conf.salt_of("a", "x"), conf.salt_of("b", "x"), conf.salt_of("a", "y")}) == 3
+
+
+def test_exactly_one_database_without_asking_for_those_the_role_owns(plan, secrets):
+    read = options(conf.render(plan, secrets))
+    assert read["db_name"] == plan["db"]["name"]
+    assert "dbfilter" not in read
