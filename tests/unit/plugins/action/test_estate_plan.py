@@ -51,11 +51,11 @@ def test_limit_does_not_narrow_the_plan(lab):
 
 def test_a_relative_ca_file_starts_at_the_inventory(lab):
     spec = lab.inventory / "group_vars/all/estate.yml"
-    spec.write_text(spec.read_text().replace('"{{ inventory_dir }}/../../.lab/root.pem"', "../../.lab/root.pem"))
+    spec.write_text(spec.read_text().replace('"{{ inventory_dir }}/../../.lab/ca.pem"', "../../.lab/ca.pem"))
     done = show(lab, *RIGHT)
-    assert f"ca_file: {lab.home}/.lab/root.pem" in done.stdout
-    (lab.home / ".lab/root.pem").write_text("nothing")
-    assert "estate_spec.ca_file: ../../.lab/root.pem holds no PEM certificate" in lines(lab.plan(*RIGHT))
+    assert f"ca_file: {lab.home}/.lab/ca.pem" in done.stdout
+    (lab.home / ".lab/ca.pem").write_text("nothing")
+    assert "estate_spec.ca_file: ../../.lab/ca.pem holds no PEM certificate" in lines(lab.plan(*RIGHT))
 
 
 def test_no_secret_is_shown_at_any_verbosity(lab):
