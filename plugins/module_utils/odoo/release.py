@@ -24,11 +24,15 @@ TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 #: A cold start loads every module's Python; the database may be failing over meanwhile.
 WAIT = {"timeout_s": 300, "interval_s": 2}
 CONF = ["-c", f"{HOME}/odoo.conf"]
-#: The scheduler works while one of its processes holds a connection to the database (01 is ESTABLISHED).
-CRON_ALIVE = (
-    "import sys; rows = [line.split() for line in open('/proc/net/tcp').readlines()[1:]]; "
-    "sys.exit(not any(row[3] == '01' and row[2].endswith(':%04X') for row in rows))"
-)
+#: The scheduler works while its server, the child of the engine's init, has a child: Odoo stops a worker that hangs and
+#: starts another. That jobs really run is judged in the database (control odoo.cron.punctual).
+CRON_ALIVE = """
+import os, sys
+stat = lambda pid: open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()
+up = lambda pid: int(stat(pid)[1])
+pids = [int(pid) for pid in os.listdir('/proc') if pid.isdigit()]
+sys.exit(not any(up(pid) > 1 and up(up(pid)) == 1 and stat(pid)[0] != 'Z' for pid in pids))
+"""
 
 
 def build(
@@ -82,7 +86,7 @@ def containers(plan: Mapping[str, Any], id: str, directory: str) -> list[dict]:
     """The three containers, as container_release takes them."""
     threads = f"--max-cron-threads={plan['cron_threads']}"
     cron = ["odoo", *CONF, "--no-http", "--workers=1", threads, f"--limit-time-cpu={CRON_S}"]
-    alive = ["python3", "-c", CRON_ALIVE % plan["db"]["port"]]
+    alive = ["python3", "-c", CRON_ALIVE]
     common = {
         "image": plan["image"],
         "user": f"{plan['uid']}:{plan['gid']}",

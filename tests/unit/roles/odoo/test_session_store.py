@@ -182,6 +182,28 @@ def test_while_redis_is_away_requests_get_503(store, store_module, redis, call):
     assert redis.asked == 4
 
 
+def test_while_it_is_known_to_be_away_nobody_waits_and_then_it_is_asked_again(store, store_module, redis):
+    redis.faults = [store_module.redis.ConnectionError("gone")] * 5
+    for _request in range(2):
+        with pytest.raises(store_module.ServiceUnavailable):
+            store.get(SID)
+    assert redis.asked == 5
+    store.save(Session({"uid": 2}, SID))
+    assert store.get(SID)["uid"] == 2
+
+
+def test_a_503_raised_while_headers_are_sent_is_an_answer(store_module):
+    raised = store_module.ServiceUnavailable()
+
+    class Application:
+        @store_module.answering
+        def __call__(self, environ, start_response):
+            raise raised
+
+    store_module.ServiceUnavailable.__call__ = lambda self, environ, start_response: (self.code, environ, start_response)
+    assert Application()("environ", "start") == (503, "environ", "start")
+
+
 @pytest.mark.parametrize("kind", ["AuthenticationError", "RedisError"])
 def test_what_does_not_get_better_is_not_tried_again(store, store_module, redis, kind):
     redis.faults = [getattr(store_module.redis, kind)("no")] * 2

@@ -11,7 +11,7 @@ import odoo.http
 import redis
 from odoo.tools import config
 
-from .store import make_store
+from .store import answering, make_store
 
 _logger = logging.getLogger(__name__)
 PREFIX = "estate_session_redis_"
@@ -57,6 +57,8 @@ def _install():
     store = make_store(base)(_client(), path=config.session_dir, session_class=session_class)
     # An attribute of the instance goes before the lazy property of its class, in all series.
     odoo.http.root.session_store = store
+    application = type(odoo.http.root)
+    application.__call__ = answering(application.__call__)
     if hasattr(odoo.http, "session_gc"):  # 14, 15: looks for old files at random requests; Redis forgets by itself
         odoo.http.session_gc = lambda session_store: None
     _logger.info("sessions are kept in Redis at %s:%s", _option("host"), _option("port"))

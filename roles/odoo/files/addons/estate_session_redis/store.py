@@ -27,6 +27,8 @@ BLANK_KEYS = frozenset(
 )
 #: Waits before each further try: a restart of Redis is over by then, a person has hardly noticed.
 RETRY_AFTER_S = (0.1, 0.4, 1.0)
+#: Seconds during which a failure counts for the requests after it.
+KNOWN_FOR_S = 2
 #: Characters of a session's key that Odoo (17 and later) stores as the identifier of a device.
 IDENTIFIER_CHARACTERS = 42
 
@@ -74,6 +76,21 @@ def lifetime(data):
     return LIFETIME_S if data.get("uid") or held - BLANK_KEYS else BLANK_LIFETIME_S
 
 
+def answering(call):
+    """A WSGI application's call that turns a session's 503 into an answer wherever it was raised.
+
+    Odoo 14 and 15 ask for the session once more while they send the headers, outside their own handling of errors.
+    """
+
+    def __call__(self, environ, start_response):
+        try:
+            return call(self, environ, start_response)
+        except ServiceUnavailable as err:
+            return err(environ, start_response)
+
+    return __call__
+
+
 def make_store(base):
     """The store as a subclass of this Odoo's own, whose ways to make, check and rotate keys stay in force."""
 
@@ -83,11 +100,16 @@ def make_store(base):
         def __init__(self, client, path, session_class):
             super().__init__(path, session_class=session_class, renew_missing=True)
             self._redis = client
+            self._away_since = None
 
         def _ask(self, command, *args, **kwargs):
-            for wait in (*RETRY_AFTER_S, None):
+            # While it is known to be away nobody waits for it: one request asks twice or thrice for its session.
+            known = self._away_since is not None and time.monotonic() - self._away_since < KNOWN_FOR_S
+            for wait in (*(() if known else RETRY_AFTER_S), None):
                 try:
-                    return getattr(self._redis, command)(*args, **kwargs)
+                    answer = getattr(self._redis, command)(*args, **kwargs)
+                    self._away_since = None
+                    return answer
                 except (redis.ConnectionError, redis.TimeoutError) as err:
                     cause = err
                     # A wrong password does not get better by trying again.
@@ -97,6 +119,7 @@ def make_store(base):
                 except redis.RedisError as err:
                     cause = err
                     break
+            self._away_since = time.monotonic()
             _logger.error("Redis does not %s a session: %s", command, cause)
             raise ServiceUnavailable("Sessions are not available at the moment. Please try again shortly.")
 

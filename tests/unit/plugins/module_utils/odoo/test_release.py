@@ -62,6 +62,12 @@ def test_web_does_not_schedule_and_cron_does_not_serve(made):
     assert {port["port"] for port in web["ports"]} == {8069, 8169}
 
 
+def test_the_health_of_cron_is_a_program_python_takes(made):
+    python, option, program = made()["containers"][2]["health"]["command"]
+    assert (python, option) == ("python3", "-c")
+    compile(program, "health", "exec")
+
+
 def test_container_release_takes_it(made):
     one = made()
     defaults = {"cpus": None, "pids_limit": 512}
