@@ -200,7 +200,7 @@ def test_a_503_raised_while_headers_are_sent_is_an_answer(store_module):
         def __call__(self, environ, start_response):
             raise raised
 
-    store_module.ServiceUnavailable.__call__ = lambda self, environ, start_response: (self.code, environ, start_response)
+    store_module.ServiceUnavailable.__call__ = lambda self, *given: (self.code, *given)
     assert Application()("environ", "start") == (503, "environ", "start")
 
 
