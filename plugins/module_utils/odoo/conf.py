@@ -45,7 +45,7 @@ def render(plan: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
         "proxy_mode": plan["proxy_mode"],
         "db_host": ",".join(plan["db"]["hosts"]),
         "db_port": plan["db"]["port"],
-        # The only database there is for Odoo. No dbfilter beside it: with one, Odoo looks for the databases that its own
+        # The only database there is for Odoo. No dbfilter beside it: with one, Odoo looks for databases that its own
         # role owns, and this one belongs to another.
         "db_name": plan["db"]["name"],
         "db_user": plan["db"]["user"],
