@@ -50,6 +50,7 @@ class Lab:
     """The lab of one scenario, as an operator sees it: an inventory, SSH, and the sites."""
 
     def __init__(self, inventory: Path) -> None:
+        self.root = ROOT
         self.inventory = inventory
         self.ca = str(LAB / "root.pem")
         listed = subprocess.run(
@@ -66,7 +67,7 @@ class Lab:
     def environment(self, **extra: str) -> dict[str, str]:
         """The environment of an operator at the project's root, with the vault unlocked."""
         unlocked = {"ANSIBLE_VAULT_PASSWORD_FILE": str(LAB / "vault_password"), "ANSIBLE_NOCOLOR": "1"}
-        return {**os.environ, **unlocked, **extra}
+        return {**os.environ, **unlocked, "PATH": f"{BIN}:{os.environ['PATH']}", **extra}
 
     def group(self, name: str) -> list[str]:
         """The hosts of a group, in the inventory's order."""

@@ -7,9 +7,24 @@ from __future__ import annotations
 import pytest
 
 FORBIDDEN = (
-    "FLUSHALL", "FLUSHDB", "CONFIG GET dir", "CONFIG SET dir /tmp", "KEYS *x", "LATENCY RESET", "SHUTDOWN NOSAVE",
-    "SAVE", "BGSAVE", "ACL LIST", "ACL SETUSER default on nopass", "REPLICAOF 10.0.0.1 6379", "MODULE LIST",
-    "CLIENT LIST", "MONITOR", "SWAPDB 0 1", "RESTORE session:x 0 x", "MIGRATE 10.0.0.1 6379 session:x 0 1",
+    "FLUSHALL",
+    "FLUSHDB",
+    "CONFIG GET dir",
+    "CONFIG SET dir /tmp",
+    "KEYS *x",
+    "LATENCY RESET",
+    "SHUTDOWN NOSAVE",
+    "SAVE",
+    "BGSAVE",
+    "ACL LIST",
+    "ACL SETUSER default on nopass",
+    "REPLICAOF 10.0.0.1 6379",
+    "MODULE LIST",
+    "CLIENT LIST",
+    "MONITOR",
+    "SWAPDB 0 1",
+    "RESTORE session:x 0 x",
+    "MIGRATE 10.0.0.1 6379 session:x 0 1",
 )
 
 
@@ -57,10 +72,13 @@ def test_without_tls_nothing_is_said(lab, cache, where):
 
 
 def test_the_certificate_is_the_estates_for_this_host(lab, cache, where):
-    said = lab.ssh(cache, (
-        f"openssl s_client -connect {where['address']}:{where['port']} -CAfile /etc/estate/tls/redis/ca.pem "
-        f"-verify_hostname {cache} -verify_return_error </dev/null 2>&1"
-    ))
+    said = lab.ssh(
+        cache,
+        (
+            f"openssl s_client -connect {where['address']}:{where['port']} -CAfile /etc/estate/tls/redis/ca.pem "
+            f"-verify_hostname {cache} -verify_return_error </dev/null 2>&1"
+        ),
+    )
     assert "Verify return code: 0 (ok)" in said
 
 
@@ -70,31 +88,40 @@ def test_who_is_not_known_is_refused(ask, user, password):
     assert "WRONGPASS" in ask(user, "PING", password)
 
 
-@pytest.mark.parametrize(("user", "command"), [
-    ("sessions", "SET session:test 1 EX 60"),
-    ("sessions", "GET session:test"),
-    ("sessions", "DEL session:test"),
-    ("ratelimit", "EVAL \"redis.call('hset',KEYS[1],'a','1'); return redis.call('expire',KEYS[1],60)\" 1 rate:test"),
-    ("monitor", "PING"),
-    ("monitor", "INFO memory"),
-])
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("sessions", "SET session:test 1 EX 60"),
+        ("sessions", "GET session:test"),
+        ("sessions", "DEL session:test"),
+        (
+            "ratelimit",
+            "EVAL \"redis.call('hset',KEYS[1],'a','1'); return redis.call('expire',KEYS[1],60)\" 1 rate:test",
+        ),
+        ("monitor", "PING"),
+        ("monitor", "INFO memory"),
+    ],
+)
 def test_each_user_may_do_its_work(ask, user, command):
     said = ask(user, command)
     assert "NOPERM" not in said
     assert "ERR" not in said
 
 
-@pytest.mark.parametrize(("user", "command"), [
-    ("sessions", "GET rate:test"),
-    ("sessions", "INFO"),
-    ("ratelimit", "GET session:test"),
-    ("ratelimit", "EVAL \"return redis.call('hgetall',KEYS[1])\" 1 session:test"),
-    ("ratelimit", "EVAL \"return redis.call('get','session:test')\" 0"),
-    ("ratelimit", "SCAN 0"),
-    ("monitor", "GET session:test"),
-    ("monitor", "SCAN 0"),
-    ("monitor", "SET session:test 1"),
-])
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        ("sessions", "GET rate:test"),
+        ("sessions", "INFO"),
+        ("ratelimit", "GET session:test"),
+        ("ratelimit", "EVAL \"return redis.call('hgetall',KEYS[1])\" 1 session:test"),
+        ("ratelimit", "EVAL \"return redis.call('get','session:test')\" 0"),
+        ("ratelimit", "SCAN 0"),
+        ("monitor", "GET session:test"),
+        ("monitor", "SCAN 0"),
+        ("monitor", "SET session:test 1"),
+    ],
+)
 def test_no_user_may_do_anothers(ask, user, command):
     said = ask(user, command)
     assert "NOPERM" in said or "ACL failure" in said

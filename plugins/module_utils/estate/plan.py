@@ -24,8 +24,6 @@ def complete(spec: Mapping[str, Any]) -> dict:
     spec.setdefault("ca_file", None)
     if "id" in spec:
         odoo.setdefault("database", spec["id"])
-    if "database" in odoo:
-        odoo.setdefault("dbfilter", f"^{odoo['database']}$")
     odoo.setdefault("demo", spec.get("environment") == "test")
     postgresql.setdefault("standby", "required" if spec.get("environment") == "production" else "optional")
     if "authority" in spec.get("entra", {}):

@@ -96,7 +96,6 @@ def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
         "gid": own["uid"],
         "address": host.address,
         "database": own["database"],
-        "dbfilter": own["dbfilter"],
         "modules": list(own["modules"]),
         "demo": own["demo"],
         "language": own["language"],

@@ -44,7 +44,9 @@ class World:
         names = [name for option in arguments if option.startswith("--init=") for name in option[7:].split(",")]
         new = {name: "installed" for name in names if name not in self.unknown}
         self.found = dataclasses.replace(
-            self.found, modules={**self.found.modules, **new}, languages=frozenset({"en_US"}),
+            self.found,
+            modules={**self.found.modules, **new},
+            languages=frozenset({"en_US"}),
             administrator=("admin", "admin"),
         )
 

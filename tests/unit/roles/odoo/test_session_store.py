@@ -139,13 +139,16 @@ def test_what_json_cannot_say_is_refused_not_lost(store):
         store.save(Session({"uid": 1, "value": object()}, SID))
 
 
-@pytest.mark.parametrize(("data", "days"), [
-    ({"uid": 2}, 7),
-    ({"uid": None, "sale_order_id": 7}, 7),
-    ({"pre_uid": 2, "uid": None}, 7),
-    ({"db": "shop", "uid": None, "context": {"lang": "en_US"}, "debug": ""}, 1 / 24),
-    ({}, 1 / 24),
-])
+@pytest.mark.parametrize(
+    ("data", "days"),
+    [
+        ({"uid": 2}, 7),
+        ({"uid": None, "sale_order_id": 7}, 7),
+        ({"pre_uid": 2, "uid": None}, 7),
+        ({"db": "shop", "uid": None, "context": {"lang": "en_US"}, "debug": ""}, 1 / 24),
+        ({}, 1 / 24),
+    ],
+)
 def test_every_key_has_a_lifetime_and_visitors_a_short_one(store, redis, data, days):
     store.save(Session(data, SID))
     assert redis.lifetimes[f"session:{SID}"] == days * 24 * 3600

@@ -39,25 +39,31 @@ def test_the_whole_file_of_each_series(plan, secrets, series):
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize(("series", "port", "demo"), [
-    ("14.0", "longpolling_port", "without_demo"),
-    ("15.0", "longpolling_port", "without_demo"),
-    ("16.0", "gevent_port", "without_demo"),
-    ("19.0", "gevent_port", "with_demo"),
-])
+@pytest.mark.parametrize(
+    ("series", "port", "demo"),
+    [
+        ("14.0", "longpolling_port", "without_demo"),
+        ("15.0", "longpolling_port", "without_demo"),
+        ("16.0", "gevent_port", "without_demo"),
+        ("19.0", "gevent_port", "with_demo"),
+    ],
+)
 def test_options_have_the_names_of_their_series(plan, secrets, series, port, demo):
     bus = {"port_option": port, "path": "/"}
     names = set(options(conf.render({**plan, "series": series, "bus": bus}, secrets)))
     assert names & {"longpolling_port", "gevent_port", "without_demo", "with_demo"} == {port, demo}
 
 
-@pytest.mark.parametrize(("series", "demo", "said"), [
-    ("14.0", True, "False"),
-    ("14.0", False, "all"),
-    ("18.0", False, "all"),
-    ("19.0", True, "True"),
-    ("19.0", False, "False"),
-])
+@pytest.mark.parametrize(
+    ("series", "demo", "said"),
+    [
+        ("14.0", True, "False"),
+        ("14.0", False, "all"),
+        ("18.0", False, "all"),
+        ("19.0", True, "True"),
+        ("19.0", False, "False"),
+    ],
+)
 def test_demonstration_data_only_where_wanted(plan, secrets, series, demo, said):
     read = options(conf.render({**plan, "series": series, "demo": demo}, secrets))
     assert read["with_demo" if series == "19.0" else "without_demo"] == said

@@ -37,18 +37,25 @@ def test_a_finished_database_is_left_alone():
 
 def test_an_empty_one_gets_everything_modules_first():
     assert steps(modules.Found()) == [
-        ("install", "base"), ("install", "stock"), ("language", "en_US"), ("password", "admin"),
-        ("parameter", "web.base.url"), ("parameter", "web.base.url.freeze"),
+        ("install", "base"),
+        ("install", "stock"),
+        ("language", "en_US"),
+        ("password", "admin"),
+        ("parameter", "web.base.url"),
+        ("parameter", "web.base.url.freeze"),
     ]
 
 
-@pytest.mark.parametrize(("states", "arguments"), [
-    ({"base": "to install"}, ["--init=stock,base"]),
-    ({"base": "installed", "stock": "to install"}, ["--init=stock"]),
-    ({"base": "installed", "stock": "to upgrade"}, ["--update=stock"]),
-    ({"base": "installed", "stock": "installed", "other": "to upgrade"}, ["--update=other"]),
-    ({"base": "installed", "stock": "installed", "other": "to remove"}, ["--update=other"]),
-])
+@pytest.mark.parametrize(
+    ("states", "arguments"),
+    [
+        ({"base": "to install"}, ["--init=stock,base"]),
+        ({"base": "installed", "stock": "to install"}, ["--init=stock"]),
+        ({"base": "installed", "stock": "to upgrade"}, ["--update=stock"]),
+        ({"base": "installed", "stock": "installed", "other": "to upgrade"}, ["--update=other"]),
+        ({"base": "installed", "stock": "installed", "other": "to remove"}, ["--update=other"]),
+    ],
+)
 def test_what_was_cut_short_is_completed(states, arguments):
     assert modules.arguments(modules.plan(WANTED, found(modules=states))) == arguments
 
@@ -72,16 +79,19 @@ def test_an_address_that_odoo_rewrote_is_put_back():
     assert steps(changed) == [("parameter", "web.base.url")]
 
 
-@pytest.mark.parametrize(("changed", "control"), [
-    ({"modules": {"base": "installed"}}, "odoo.modules.installed"),
-    ({"modules": {**DONE.modules, "x": "to upgrade"}}, "odoo.modules.pending"),
-    ({"administrator": ("admin", hashed("admin", b"salt", 10))}, "odoo.administrator.password"),
-    ({"rights": ("rolcreatedb",)}, "odoo.database.rights"),
-    ({"tls": False}, "odoo.database.tls"),
-    ({"overdue": ("Scheduler",)}, "odoo.cron.punctual"),
-    ({"reachable": False}, "odoo.database.reachable"),
-    ({"parameters": {}}, "odoo.base_url"),
-])
+@pytest.mark.parametrize(
+    ("changed", "control"),
+    [
+        ({"modules": {"base": "installed"}}, "odoo.modules.installed"),
+        ({"modules": {**DONE.modules, "x": "to upgrade"}}, "odoo.modules.pending"),
+        ({"administrator": ("admin", hashed("admin", b"salt", 10))}, "odoo.administrator.password"),
+        ({"rights": ("rolcreatedb",)}, "odoo.database.rights"),
+        ({"tls": False}, "odoo.database.tls"),
+        ({"overdue": ("Scheduler",)}, "odoo.cron.punctual"),
+        ({"reachable": False}, "odoo.database.reachable"),
+        ({"parameters": {}}, "odoo.base_url"),
+    ],
+)
 def test_each_control_fails_for_its_own_reason(changed, control):
     failed = [one.id for one in modules.controls(WANTED, found(**changed)) if one.state == "fail"]
     assert failed == [control]

@@ -30,15 +30,18 @@ def test_the_same_inputs_make_the_same_release(made):
     assert made() == made()
 
 
-@pytest.mark.parametrize("change", [
-    {"addons": {"estate_session_redis/__init__.py": "2" * 64}},
-    {"ca": "another CA"},
-    {"database": "rotated"},
-    {"master": "rotated"},
-    {"plan_changes": {"workers": 5}},
-    {"plan_changes": {"image": "registry.example/odoo@sha256:" + "2" * 64}},
-    {"plan_changes": {"extra_hosts": {"db1": "10.77.0.99"}}},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"addons": {"estate_session_redis/__init__.py": "2" * 64}},
+        {"ca": "another CA"},
+        {"database": "rotated"},
+        {"master": "rotated"},
+        {"plan_changes": {"workers": 5}},
+        {"plan_changes": {"image": "registry.example/odoo@sha256:" + "2" * 64}},
+        {"plan_changes": {"extra_hosts": {"db1": "10.77.0.99"}}},
+    ],
+)
 def test_whatever_changes_makes_another_release(made, change):
     assert made(**change)["release"] != made()["release"]
 
@@ -75,9 +78,15 @@ def test_container_release_takes_it(made):
         health = container["health"]
         health.setdefault("http", None)
         health.setdefault("command", None)
-    release = release_from({
-        "name": "shop-odoo", "release": one["release"], "network": {"name": "estate", "subnet": "172.30.1.0/24"},
-        "slots": 2, "overlap_s": 12, "config_root": one["root"],
-        "containers": [{**defaults, **container} for container in one["containers"]],
-    })
+    release = release_from(
+        {
+            "name": "shop-odoo",
+            "release": one["release"],
+            "network": {"name": "estate", "subnet": "172.30.1.0/24"},
+            "slots": 2,
+            "overlap_s": 12,
+            "config_root": one["root"],
+            "containers": [{**defaults, **container} for container in one["containers"]],
+        }
+    )
     assert [container.name for container in release.containers] == ["web", "gevent", "cron"]
