@@ -29,14 +29,19 @@ def options():
 
 
 def directories(sources):
-    """The inventory directories behind Ansible's inventory sources."""
+    """The inventory directories behind Ansible's inventory sources, that of the estate first.
+
+    Tools such as Molecule add an inventory of their own, and Ansible lets the last one that names a variable win.
+    """
     found = []
     for source in sources:
         path = Path(source)
         if path.exists():
             path = path.resolve()
             found.append(path if path.is_dir() else path.parent)
-    return list(dict.fromkeys(found))
+    found = list(dict.fromkeys(found))
+    own = next((path for path in reversed(found) if specification_in(path) is not None), None)
+    return sorted(found, key=lambda path: path != own)
 
 
 def specification_in(directory):
