@@ -17,7 +17,7 @@ FORGET = {
     "app": "rm -rf /etc/estate/odoo/*",
     "edge": "rm -rf /etc/estate/traefik/*",
 }
-SAMPLE = "end=$(($(date +%s)+{seconds})); while [ $(date +%s) -lt $end ] && [ ! -e /run/canary-stop ]; do {what}; done"
+SAMPLE = "end=$(($(date +%s)+{seconds})); while [ $(date +%s) -lt $end ] && [ ! -e /run/canary-stop ]; do {what}; sleep 0.3; done"
 INSPECT = """
 for c in engine.containers.list(all=True): print(c.attrs)
 for i in engine.images.list(): print(i.attrs, i.history())

@@ -48,8 +48,9 @@ def host_ports(spec: dict, host: Any) -> list:
 
 
 def sources(clients: Any, server: Any, subnet: str) -> list:
-    """Addresses (CIDR) under which `clients` appear at `server`."""
-    return sorted({subnet if client.name == server.name else f"{client.address}/32" for client in clients})
+    """Addresses (CIDR) under which `clients` appear at `server`: on one machine, its own and that of its containers."""
+    own = {subnet for client in clients if client.name == server.name}
+    return sorted(own | {f"{client.address}/32" for client in clients})
 
 
 def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
