@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down chromium scenario-default scenario-solo drills bench
+.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -62,11 +62,12 @@ sanity: setup ## ansible-test sanity and units, on a copy of the tree
 	@tests/ansible-test.sh sanity
 	@tests/ansible-test.sh units
 
-chromium:
-	@command -v chromium certutil >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium libnss3-tools; }
+tools:
+	@for tool in chromium certutil nmap; do command -v $$tool >/dev/null || missing=1; done; [ -z "$${missing:-}" ] || { \
+	  apt-get update -q && apt-get install -qy --no-install-recommends chromium libnss3-tools nmap; }
 
 # What Molecule leaves standing is tested from outside, as customers, people and strangers meet it; then it is removed.
-scenario-default: setup chromium ## The whole estate on six hosts: bare check, converge, idempotence, verify, tests from outside
+scenario-default: setup tools ## The whole estate on six hosts: bare check, converge, idempotence, verify, tests from outside
 	$(call phase,"Molecule default: the whole estate on six hosts (cold: images take 15 min first)")
 	@molecule --base-config molecule/config.yml test -s default --destroy never
 	$(call phase,"Tests of the estate from outside")

@@ -102,9 +102,9 @@ class Lab:
             host, f"for c in engine.containers.list(all=True):\n  {part_of_name!r} in c.name and c.remove(force=True)"
         )
 
-    def local(self, command: str) -> str:
+    def local(self, command: str, timeout: int = 120) -> str:
         """What a shell command prints on the controller, whatever its exit code."""
-        return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False).stdout
+        return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=timeout, check=False).stdout
 
     def redis_flush(self, host: str) -> None:
         """Forget every session and every rate limit, as the superuser of the cache's host would."""

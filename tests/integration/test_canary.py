@@ -17,7 +17,7 @@ FORGET = {
     "app": "rm -rf /etc/estate/odoo/*",
     "edge": "rm -rf /etc/estate/traefik/*",
 }
-SAMPLE = "end=$(($(date +%s)+{seconds})); while [ $(date +%s) -lt $end ] && [ ! -e /run/canary-stop ]; do {what}; sleep 0.3; done"
+SAMPLE = "for i in $(seq {times}); do [ -e /run/canary-stop ] && exit; {what}; sleep 0.3; done"
 INSPECT = """
 for c in engine.containers.list(all=True): print(c.attrs)
 for i in engine.images.list(): print(i.attrs, i.history())
@@ -45,8 +45,8 @@ def loud_run(lab, canaries):
     seen: dict[str, str] = {}
 
     def watch(host: str) -> None:
-        command = SAMPLE.format(seconds=900, what=ARGUMENTS)
-        seen[host] = lab.ssh(host, command, check=False, timeout=960)
+        command = SAMPLE.format(times=3000, what=ARGUMENTS)
+        seen[host] = lab.ssh(host, command, check=False, timeout=1800)
 
     watchers = [threading.Thread(target=watch, args=(host,)) for host in hosts]
     for watcher in watchers:
