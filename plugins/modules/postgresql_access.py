@@ -20,7 +20,7 @@ description:
     one does not fit, with the server's statement log off.
   - Roles, databases, memberships of other roles and slots of other names are left alone.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

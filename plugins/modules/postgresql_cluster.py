@@ -23,7 +23,7 @@ description:
     it is whole; a killed run is done again from the start.
   - Neither writes configuration nor starts the server; M(retailerp.estate.config_set) does both.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

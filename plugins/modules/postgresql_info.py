@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Reads the data directory, and the server when it runs. Changes nothing; a bare host is an answer, too.
 author:
-  - The retailerp.estate authors
+  - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
 options:

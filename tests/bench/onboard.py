@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a run with nothing to do costs: seconds and tasks a host, by phase, on the lab that is up.
@@ -33,7 +32,7 @@ def main(inventory: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
         onboard, ping = [], []
-        for _ in range(RUNS):
+        for _run in range(RUNS):
             ping.append(timed("ansible", "-i", inventory, "all", "-m", "ansible.builtin.ping"))
             onboard.append(timed("ansible-playbook", "-i", inventory, "retailerp.estate.onboard", record=record))
         run = json.loads(record.read_text())

@@ -71,7 +71,7 @@ def test_who_must_not_get_in_is_refused_told_and_not_made_a_user(odoo, person, n
 
 def test_every_press_of_the_button_has_its_own_state_nonce_and_challenge(person):
     browser = person()
-    first, second = (parse_qs(urlsplit(browser.press()).query) for _ in range(2))
+    first, second = (parse_qs(urlsplit(browser.press()).query) for _press in range(2))
     for name in ("state", "nonce", "code_challenge"):
         assert first[name] != second[name]
     assert first["response_type"] == ["code"]

@@ -90,7 +90,7 @@ def published(lab, plan):
     """A container on the app host, published on a planned port that is idle: (host, address, port)."""
     host = lab.group("app")[0]
     address = plan["hosts"][host]["address"]
-    flow = next(flow for flow in plan["hosts"][host]["flows"]["in"] if flow["container"])
+    (flow, *_others) = [flow for flow in plan["hosts"][host]["flows"]["in"] if flow["container"]]
     python(lab, host, STOP)
     port = int(python(lab, host, START, json.dumps({"address": address, "ports": flow["ports"]})))
     yield host, address, port

@@ -264,7 +264,7 @@ def test_another_route_drops_no_connection(lab, edge, plan, waiting):
     assert ask() == 404
     run = lab.playbook("edge", *changed(plan, forbidden_paths=["/web/database", "/canary"]))
     try:
-        assert [name for _, name in run.changed_tasks()] == ["retailerp.estate.traefik : Configuration of Traefik"]
+        assert [name for _host, name in run.changed_tasks()] == ["retailerp.estate.traefik : Configuration of Traefik"]
         assert ask() == 404
         waiting("the new route", lambda: lab.get(f"https://{plan['domain']}/canary").text == "Not Found")
         assert proxy(lab, edge)["Id"] == before

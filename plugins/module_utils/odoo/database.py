@@ -100,10 +100,17 @@ class Database:
         where = f"database {said['name']} on {', '.join(said['hosts'])}"
         try:
             connection = psycopg.connect(
-                host=",".join(said["hosts"]), hostaddr=",".join(said["hosts"].values()), port=said["port"],
-                dbname=said["name"], user=said["user"], password=said["password"],
-                sslmode="verify-full", sslrootcert=said["ca_file"], target_session_attrs="read-write",
-                connect_timeout=5, application_name="retailerp.estate odoo_modules",
+                host=",".join(said["hosts"]),
+                hostaddr=",".join(said["hosts"].values()),
+                port=said["port"],
+                dbname=said["name"],
+                user=said["user"],
+                password=said["password"],
+                sslmode="verify-full",
+                sslrootcert=said["ca_file"],
+                target_session_attrs="read-write",
+                connect_timeout=5,
+                application_name="retailerp.estate odoo_modules",
             )
         except psycopg.Error as err:
             raise EstateError(f"{where} does not let {said['user']} in: {' '.join(str(err).split())}") from None

@@ -110,7 +110,10 @@ def controls(wanted: Wanted, found: Found) -> list[Control]:
         check("odoo.administrator.password", "The administrator's password is the one in the vault", known, "planned"),
         check("odoo.base_url", "Links lead to the public address, and stay so", seen, wanted.parameters),
         check(
-            "odoo.cron.punctual", "No scheduled job is more than an hour late", list(found.overdue), [],
+            "odoo.cron.punctual",
+            "No scheduled job is more than an hour late",
+            list(found.overdue),
+            [],
             "look at the log of the container cron",
         ),
     ]

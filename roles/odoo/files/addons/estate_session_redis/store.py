@@ -138,7 +138,7 @@ def make_store(base):
             return self.session_class(decode(text), sid, False)
 
         def list(self):
-            return [key[len(PREFIX):] for key in self._keys("*")]
+            return [key[len(PREFIX) :] for key in self._keys("*")]
 
         def _keys(self, pattern):
             cursor, found = None, set()

@@ -32,7 +32,7 @@ def serving(engine):
 
 def test_from_bare_to_healthy(engine, make):
     changes = converge(engine, make.release())
-    assert [action for action, _ in changes] == ["create"] * 3
+    assert [action for action, _what in changes] == ["create"] * 3
     assert engine.log == ["pull", "create shop-odoo-web-a", "start shop-odoo-web-a"]
     assert converge(engine, make.release()) == []
 
@@ -174,6 +174,17 @@ def test_killed_anywhere_the_next_run_ends_in_the_same_state(make, engine, wishe
     class Killed(BaseException):
         pass
 
+    def limited(do, left):
+        """The same, killed when the steps that are left are used up."""
+
+        def step(*args):
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return do(*args)
+
+        return step
+
     def build(release):
         two = (make.container(), make.container("cron", ports=[]))
         return one_slot(make, release) if slots == 1 else make.release(release, *two)
@@ -182,18 +193,9 @@ def test_killed_anywhere_the_next_run_ends_in_the_same_state(make, engine, wishe
         engine.ill = {letter * 16} if ill else set()
         left = [steps]
 
-        def limited(do, left=left):
-            def step(*args):
-                if left[0] == 0:
-                    raise Killed
-                left[0] -= 1
-                return do(*args)
-
-            return step
-
         names = ("create", "start", "restart", "stop", "remove", "pull")
         for name in names:
-            setattr(engine, name, limited(getattr(type(engine), name).__get__(engine)))
+            setattr(engine, name, limited(getattr(type(engine), name).__get__(engine), left))
         try:
             converge(engine, build(letter * 16))
         except (Killed, EstateError):

@@ -130,7 +130,7 @@ def needs(plan):
     for name, host in plan["hosts"].items():
         if host["traefik"]:
             for url in host["traefik"]["services"]["web"] + host["traefik"]["services"]["bus"]:
-                server = next(other for other, address in plan["names"].items() if address == urlsplit(url).hostname)
+                (server,) = (other for other, address in plan["names"].items() if address == urlsplit(url).hostname)
                 yield name, server, urlsplit(url).port, True
             yield name, host["traefik"]["redis"]["host"], host["traefik"]["redis"]["port"], True
         if host["odoo"]:
