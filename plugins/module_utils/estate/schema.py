@@ -39,7 +39,7 @@ def check(value: Any, options: Mapping[str, Any], path: str) -> tuple:
         return {}, [Problem(path, f"is {_said(value)}, not a mapping of options")]
     for key in value:
         if key not in options:
-            problems.append(Problem(f"{path}.{key}", _unknown(str(key), options)))
+            problems.append(Problem(f"{path}.{_printable(key)}", _unknown(str(key), options)))
     result = {}
     for key, option in options.items():
         here = f"{path}.{key}"
@@ -127,6 +127,11 @@ def first_sentence(option: Mapping[str, Any]) -> str:
     text = text if isinstance(text, str) else text[0]
     text = re.sub(r"\b[CVOP]\(([^)]*)\)", r"\1", text)
     return text.strip().split(". ")[0].rstrip(".")
+
+
+def _printable(key: Any) -> str:
+    """A key as one line; one that could break the line is quoted."""
+    return str(key) if str(key).isprintable() else repr(key)
 
 
 def _unknown(key: str, options: Mapping[str, Any]) -> str:
