@@ -73,7 +73,7 @@ def whole(value: Any) -> Any:
         return None
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and value.strip().isdigit():
+    if isinstance(value, str) and value.strip().isdecimal():
         return int(value)
     return None
 
