@@ -165,7 +165,7 @@ def test_a_second_run_changes_nothing_and_removing_a_rule_is_seen(lab):
     lab.ssh(host, "sed -i '/comment \"ssh\"/d' /etc/estate/firewall.nft")
     seen = lab.playbook("hosts", "--limit", host, "--check", "--diff")
     assert [task for _host, task in seen.changed_tasks()] == [
-        "Firewall and SSH, put back by the host itself if they lock us out"
+        "retailerp.estate.docker_host : Firewall and SSH, put back by the host itself if they lock us out"
     ]
     assert '+\t\tip saddr { 10.77.0.0/24 } tcp dport 22 accept comment "ssh"' in seen.output
     assert lab.playbook("hosts", "--limit", host).stats("changed")[host] == 1
