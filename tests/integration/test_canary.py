@@ -62,7 +62,9 @@ def loud_run(lab, canaries):
             lab.ssh(host, "touch /run/canary-stop")
         for watcher in watchers:
             watcher.join()
-    return run, seen
+    yield run, seen
+    for host in hosts:
+        lab.ssh(host, "rm -f /run/canary /run/canary-stop")
 
 
 def test_the_run_wrote_secrets_and_printed_none(canaries, loud_run):
