@@ -34,6 +34,8 @@ def _names(spec: dict) -> Iterator:
 def _networks(spec: dict) -> Iterator:
     """Each is a network, the private one private, the administrators' not everybody, the containers' apart."""
     found = {}
+    if not spec.get("admin_networks", ["derived"]):
+        yield Problem("estate_spec.admin_networks", "is empty; name the networks that administrators come from")
     for path, text in _said_networks(spec):
         found[path] = network(text)
         if found[path] is None:

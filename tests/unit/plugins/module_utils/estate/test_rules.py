@@ -67,6 +67,7 @@ VALUES = [
     ),
     # databases and demo
     ("odoo.dbfilter", ".*", "estate_spec.odoo.dbfilter", "write ^shop$"),
+    ("admin_networks", [], "estate_spec.admin_networks", "is empty"),
     ("odoo.dbfilter", "shop", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^shop", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^shop$|^other$", "estate_spec.odoo.dbfilter", "may match other databases"),
