@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 import time
-import xmlrpc.client
-from urllib.parse import urlsplit
 
 import pytest
 
+from ansible_collections.retailerp.estate.tests.people import Administrator, Person
+
 RETAIL_MODELS = ("product.product", "res.partner", "stock.quant", "pos.config")
+CONTAINERS = """
+for c in engine.containers.list():
+    host = c.attrs["HostConfig"]
+    rights = host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["Memory"] > 0
+    print(c.name, c.attrs["Config"]["User"], *rights)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +28,10 @@ def site(lab):
 
 
 @pytest.fixture(scope="module")
-def admin(lab):
-    """The site of the internal entry point."""
-    return f"https://admin.{lab.spec()['domain']}"
-
-
-@pytest.fixture(scope="module")
-def odoo(lab, admin):
-    """Calls Odoo's API as the administrator: odoo(model, method, *args, **kwargs)."""
-    password = lab.secrets()["odoo_administrator"]
-    database = lab.spec()["id"]
-    context = ssl.create_default_context(cafile=lab.ca)
-    common = xmlrpc.client.ServerProxy(f"{admin}/xmlrpc/2/common", context=context)
-    uid = common.authenticate(database, "admin", password, {})
-    assert uid, "the administrator's secret does not sign in"
-    objects = xmlrpc.client.ServerProxy(f"{admin}/xmlrpc/2/object", context=context, allow_none=True)
-
-    def call(model, method, *args, **kwargs):
-        return objects.execute_kw(database, uid, password, model, method, list(args), kwargs)
-
-    return call
+def odoo(lab):
+    """Odoo's API as the administrator, on the internal entry point."""
+    admin_site = f"https://admin.{lab.spec()['domain']}"
+    return Administrator(admin_site, lab.spec()["id"], lab.secrets()["odoo_administrator"], lab.ca)
 
 
 def test_the_login_page_is_odoos(lab, site):
@@ -57,39 +46,23 @@ def test_odoos_own_retail_data_is_behind_it(odoo):
     assert all(counts.values()), counts
 
 
-def test_http_is_redirected_to_https(lab, site):
-    answer = lab.get(site.replace("https:", "http:") + "/web/login")
-    assert answer.status_code in (301, 308)
-    assert urlsplit(answer.headers["Location"]).scheme == "https"
+def test_the_bus_answers_on_the_public_site(site, lab):
+    """Only the bus process can: a web worker says that it has no bus."""
+    person = Person(site, lab.ca)
+    question = {"jsonrpc": "2.0", "params": {"channels": [], "last": 0, "options": {"peek": True}}}
+    answer = person.request("POST", "/longpolling/poll", json=question).json()
+    assert "result" in answer, answer
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/web/database/manager",
-        "/web/database/selector",
-        "/web//database/manager",
-        "/web/database/backup",
-        "/api/rawdata",
-    ],
-)
-def test_what_the_public_entry_point_refuses(lab, site, path):
-    assert lab.get(site + path).status_code in (403, 404)
-
-
-def test_the_admin_site_is_refused_from_the_public_entry_point(lab, site, admin):
-    public = lab.hosts[lab.group("edge")[0]]["estate_public_address"]
-    host = urlsplit(admin).hostname
-    command = f"curl -sk -o /dev/null -w '%{{http_code}}' --resolve {host}:443:{public} {admin}/web/login"
-    assert lab.local(command) in ("000", "403", "404", "421")
-
-
-def test_the_api_answers_inside_to_those_who_may(lab, admin):
-    assert lab.get(f"{admin}/api/rawdata").status_code == 401
-    with_right = lab.get(f"{admin}/api/rawdata", auth=("operator", lab.secrets()["traefik_operator"]))
-    assert with_right.status_code == 200
-    assert "routers" in with_right.json()
-    assert lab.get(f"{admin}/web/login").status_code == 200
+def test_odoos_containers_have_no_rights_and_its_secrets_one_reader(lab):
+    host = lab.group("app")[0]
+    uid = lab.plan()["hosts"][host]["odoo"]["uid"]
+    lines = [line for line in lab.docker(host, CONTAINERS).splitlines() if "-odoo-" in line]
+    assert len(lines) == 3
+    for line in lines:
+        assert re.fullmatch(rf"\S+-odoo-(web|gevent|cron)-[ab] {uid}:\d+ True \['ALL'\] (None|\[\]) True", line), line
+    modes = lab.ssh(host, "stat -c '%a %u' /etc/estate/odoo/*/odoo.conf").split("\n")
+    assert set(filter(None, modes)) == {f"400 {uid}"}
 
 
 def test_a_sales_order_is_on_the_standby_within_a_second(lab, odoo):
@@ -103,30 +76,28 @@ def test_a_sales_order_is_on_the_standby_within_a_second(lab, odoo):
     found = ""
     while found != str(order) and time.monotonic() - written < 1:
         found = lab.ssh(standby, f'{query} "select id from sale_order where id = {order}"').strip()
+    odoo("sale.order", "unlink", [order])
     assert found == str(order)
 
 
-def test_the_standby_refuses_writes_and_is_fed_over_tls(lab):
-    if len(lab.group("db")) < 2:
-        pytest.skip("this estate has no standby")
-    primary, standby = lab.group("db")[:2]
-    refused = lab.ssh(standby, "sudo -u postgres psql -XAtc 'create table t (a int)' 2>&1", check=False)
-    assert "read-only transaction" in refused
-    query = "select state, ssl from pg_stat_replication join pg_stat_ssl using (pid)"
-    assert lab.ssh(primary, f'sudo -u postgres psql -XAtc "{query}"').split() == ["streaming|t"]
-
-
-def test_flushing_redis_costs_a_login_and_nothing_else(lab, site, odoo):
+def test_flushing_redis_costs_a_login_and_nothing_else(lab, site, odoo, waiting):
     cache = lab.group("cache")[0]
     before = odoo("res.partner", "search_count", [])
+    person = Person(site, lab.ca)
+    person.sign_in("store")
+    someone = person.session()["uid"]
     lab.ssh(cache, "systemctl restart redis-server")
+    assert waiting("a session that outlives a restart", person.session, timeout=20)["uid"] == someone
     lab.redis_flush(cache)
-    assert lab.get(f"{site}/web/login").status_code == 200
+    waiting("the login page", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=20)
+    assert person.session() is None
+    person.sign_in("store")
+    assert person.session()["uid"] == someone
     assert odoo("res.partner", "search_count", []) == before
 
 
 def planned_ports(plan: dict, host: str, address: str, source: str) -> set[int]:
-    """The TCP ports that the plan opens on an address of a host to a source (exact, or 0.0.0.0/0, or its network)."""
+    """The TCP ports that the plan opens on an address of a host to a source."""
     asker, ports = ipaddress.ip_address(source), set()
     own = plan["hosts"][host]
     for flow in own["flows"]["in"]:
@@ -150,9 +121,8 @@ def open_ports(lab, addresses: list[str]) -> dict[str, set[int]]:
 
 def test_no_port_answers_but_those_planned(lab):
     plan = lab.plan()
-    places = {
-        seen: host for host, own in plan["hosts"].items() for seen in (own["address"], own["public_address"]) if seen
-    }
+    places = {own[kind]: host for host, own in plan["hosts"].items() for kind in ("address", "public_address")}
+    places.pop(None, None)
     found = open_ports(lab, list(places))
     assert found.keys() == places.keys(), "an address was not scanned, or shows no open port at all"
     unplanned = {}
