@@ -149,7 +149,7 @@ def _network_changes(release: Release, state: State) -> list[Change]:
     if state.networks[name] != subnet:
         raise EstateError(
             f"the network {name} has the subnet {state.networks[name]}, planned is {subnet}: stop its containers and "
-            f"remove it with `docker network rm {name}`, or plan the subnet it has"
+            "remove it (without a docker command: docker.from_env().networks in Python), or plan the subnet it has"
         )
     return []
 

@@ -77,7 +77,7 @@ class Once:
             if time.monotonic() > end:
                 raise EstateError(
                     f"Odoo has been at work for {self._timeout_s:.0f} s and is not done; the container {self._name} "
-                    f"goes on. `docker logs {self._name}` shows where it is; the next run waits for it."
+                    f"goes on, and the next run waits for it. Its log is {self.log} when it is done."
                 )
             time.sleep(INTERVAL_S)
         output = self._engine.whole_log(id)

@@ -42,7 +42,7 @@ def build(
 
     plan: the app host's slice; id: the estate's; secrets: see conf.render; ca_certificate: what signs the database's
     and the cache's certificates, PEM; addons: path → digest of each file of our addons.
-    Returns release (16 hexadecimal digits), root, directory, conf (secret), volume, environment, mounts and containers.
+    Returns release (16 hexadecimal digits), root, directory, conf (secret), ca_certificate and containers.
     """
     conf = render(plan, secrets)
     blocks = containers(plan, id, f"{ROOT}/(release)")
