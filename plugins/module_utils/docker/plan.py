@@ -207,9 +207,11 @@ def _container_controls(release: Release, container: Container, slot: str, found
     if found is not None and found.running:
         status = "healthy" if found.healthy else f"unhealthy: {found.reason}"
     yield Control.check(f"{id}.health", f"{name} runs and is healthy", status, "healthy")
+    if found is None:
+        return  # What is not there has no rights to judge.
     body = release.body(container, slot)
     expected = traits(body, body["HostConfig"])
-    has = found.traits if found is not None else {}
+    has = found.traits
     for key, title in (
         ("image", f"{name} runs the image that was pinned by digest"),
         ("user", f"{name} does not run as root"),
