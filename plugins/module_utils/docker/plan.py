@@ -190,11 +190,11 @@ def text(of: dict, release: str) -> str:
 def controls(release: Release, state: State) -> list[Control]:
     """What must hold for each container of the release, and that nothing else runs under its name."""
     slot = target_slot(release, state)
-    found = {one.container: one for one in state.containers if one.slot == slot}
+    # Where the one to be kept is missing, rights are judged by the one that stands in its place.
+    found = {one.container: one for one in sorted(state.containers, key=lambda one: one.slot == slot)}
     result = []
     for container in release.containers:
-        one = found.get(container.name)
-        result += _container_controls(release, container, slot, one, state)
+        result += _container_controls(release, container, slot, found.get(container.name), state)
     wanted = {release.container_name(one, slot) for one in release.containers}
     others = sorted(one.name for one in state.containers if one.name not in wanted)
     title = f"Nothing but the present release runs as {release.name}"
@@ -203,13 +203,13 @@ def controls(release: Release, state: State) -> list[Control]:
 
 def _container_controls(release: Release, container: Container, slot: str, found: Found | None, state: State):
     id, name = f"containers.{release.name}.{container.name}", release.container_name(container, slot)
-    status = "missing" if found is None else "stopped" if not found.running else "running"
-    if found is not None and found.running:
-        status = "healthy" if found.healthy else f"unhealthy: {found.reason}"
+    status = "missing"
+    if found is not None and found.slot == slot:
+        status = "stopped" if not found.running else "healthy" if found.healthy else f"unhealthy: {found.reason}"
     yield Control.check(f"{id}.health", f"{name} runs and is healthy", status, "healthy")
     if found is None:
         return  # What is not there has no rights to judge.
-    body = release.body(container, slot)
+    body = release.body(container, found.slot)
     expected = traits(body, body["HostConfig"])
     has = found.traits
     for key, title in (
