@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+# A user has no configuration and no vault of ours, nor the collections and the loader that ansible-test brings.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHONPATH"))}
 
 
 @pytest.fixture(scope="module")
@@ -21,18 +23,18 @@ def installed(tmp_path_factory):
     """(the artefact, the folder it was installed into)"""
     folder = tmp_path_factory.mktemp("galaxy")
     galaxy = [BIN / "ansible-galaxy", "collection"]
-    subprocess.run([*galaxy, "build", ROOT, "--output-path", folder], check=True, capture_output=True, cwd=folder)
+    subprocess.run(
+        [*galaxy, "build", ROOT, "--output-path", folder], check=True, capture_output=True, cwd=folder, env=ENVIRONMENT
+    )
     (artefact,) = folder.glob("retailerp-estate-*.tar.gz")
     install = [*galaxy, "install", artefact, "--collections-path", folder / "collections", "--offline"]
-    subprocess.run(install, check=True, capture_output=True, cwd=folder)
+    subprocess.run(install, check=True, capture_output=True, cwd=folder, env=ENVIRONMENT)
     return artefact, folder / "collections"
 
 
 def run(installed, folder, *arguments):
-    """ansible-playbook as a user of the installed collection has it: no configuration of ours, no vault unlocked."""
     (folder / "ansible.cfg").write_text("")
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    env = {**ours, "ANSIBLE_COLLECTIONS_PATH": str(installed[1]), "ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
+    env = {**ENVIRONMENT, "ANSIBLE_COLLECTIONS_PATH": str(installed[1]), "ANSIBLE_CONFIG": str(folder / "ansible.cfg")}
     command = [BIN / "ansible-playbook", *arguments]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
 
