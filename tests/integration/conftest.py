@@ -112,20 +112,23 @@ class Lab:
             host, "systemctl stop redis-server && find /var/lib/redis -type f -delete && systemctl start redis-server"
         )
 
-    def plan(self) -> dict[str, Any]:
-        """The fact `estate`, as the playbooks get it."""
+    def module(self, host: str, name: str, options: dict[str, Any], *flags: str) -> tuple[dict[str, Any], str]:
+        """One call of a module on a host, as root: its result, and all that was printed. A failure is a result too."""
         command = [
-            BIN / "ansible",
-            "-i",
-            self.inventory,
-            self.group("edge")[0],
-            "-m",
-            "retailerp.estate.estate_plan",
-            "-o",
+            *(BIN / "ansible", "-i", self.inventory, host, "--one-line", *flags),
+            *("--module-name", name, "--args", json.dumps(options)),
+            *([] if host == "localhost" else ["--become"]),
         ]
         env = self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json")
-        shown = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-        return json.loads(shown.stdout.partition("=>")[2])["ansible_facts"]["estate"]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
+        told = [line for line in done.stdout.splitlines() if line.startswith(f"{host} | ") and " => {" in line]
+        assert told, done.stdout + done.stderr
+        return json.loads(told[-1].partition(" => ")[2]), done.stdout + done.stderr
+
+    def plan(self) -> dict[str, Any]:
+        """The fact `estate`, as the playbooks get it."""
+        result, _shown = self.module(self.group("edge")[0], "retailerp.estate.estate_plan", {})
+        return result["ansible_facts"]["estate"]
 
     def playbook(self, name: str, *args: str, check: bool = True, timeout: int = 1800) -> Run:
         """Run a playbook of the collection by its FQCN on this lab; see Run for its result."""
@@ -150,25 +153,8 @@ class Lab:
 
     def secrets(self) -> dict[str, str]:
         """The estate's secrets, decrypted: for canary searches and for signing in."""
-        shown = subprocess.run(
-            [
-                BIN / "ansible",
-                "-i",
-                self.inventory,
-                "localhost",
-                "-m",
-                "ansible.builtin.debug",
-                "-a",
-                "var=estate_secrets",
-                "-o",
-            ],
-            cwd=ROOT,
-            env=self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(shown.stdout.partition("=>")[2])["estate_secrets"]
+        result, _shown = self.module("localhost", "ansible.builtin.debug", {"var": "estate_secrets"})
+        return result["estate_secrets"]
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:
         """A GET with the lab's root certificate, redirects not followed."""

@@ -4,13 +4,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
 DIRECTORY = "/etc/estate/tls/estate-test"
 
 
@@ -32,15 +27,9 @@ def certificate(lab, host: str, names: list[str], *flags: str) -> tuple[bool, st
         "ca_certificate": "{{ estate_secrets.ca_certificate }}",
         "ca_private_key": "{{ estate_secrets.ca_private_key }}",
     }
-    command = [
-        ROOT / ".venv/bin/ansible", "-i", lab.inventory, host, "--become",
-        "-m", "retailerp.estate.tls_certificate", "-a", json.dumps(options), *flags,
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, env=lab.environment(), capture_output=True, text=True, timeout=180, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return "| CHANGED =>" in done.stdout, done.stdout + done.stderr
+    result, shown = lab.module(host, "retailerp.estate.tls_certificate", options, *flags)
+    assert not result.get("failed"), shown
+    return result["changed"], shown
 
 
 def test_keys_stay_where_they_belong_and_nothing_is_issued_twice(lab, host):
