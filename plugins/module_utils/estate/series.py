@@ -18,6 +18,9 @@ SERIES = {
     "19.0": {"bus": _WEBSOCKET, "health_path": "/web/health"},
 }
 
+#: The series whose sign-in addon (roles/odoo/files/addons/estate_auth_entra) is written; the others are planned.
+SIGN_IN = ("14.0",)
+
 #: Business roles and the Odoo groups each holds; duties are kept apart: no role sells and keeps the books.
 BUSINESS_ROLES = {
     "store": ["base.group_user", "point_of_sale.group_pos_user", "sales_team.group_sale_salesman"],
