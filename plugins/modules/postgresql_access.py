@@ -23,15 +23,8 @@ author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
+  - retailerp.estate.postgresql_server
 options:
-  version:
-    description: Major version of the server.
-    type: str
-    required: true
-  port:
-    description: TCP port, which also names the socket.
-    type: int
-    default: 5432
   roles:
     description: Roles that may log in. None of them is superuser, may make databases or roles, or bypass row security.
     type: list
@@ -231,8 +224,7 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "version": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
+            **server.ARGUMENTS,
             "roles": {"type": "list", "elements": "dict", "default": [], "options": role},
             "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
             "standbys": {"type": "list", "elements": "str", "default": []},

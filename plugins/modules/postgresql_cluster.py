@@ -26,6 +26,7 @@ author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
+  - retailerp.estate.postgresql_server
 options:
   member:
     description: This member's name in O(members).
@@ -47,14 +48,6 @@ options:
     type: list
     elements: dict
     default: []
-  version:
-    description: Major version of the server.
-    type: str
-    required: true
-  port:
-    description: TCP port of every member.
-    type: int
-    default: 5432
   replication_user:
     description: Role that may stream.
     type: str
@@ -255,8 +248,7 @@ def main() -> None:
             "members": {"type": "dict", "required": True},
             "role": {"type": "str", "choices": ["primary", "standby"], "required": True},
             "found": {"type": "list", "elements": "dict", "default": []},
-            "version": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
+            **server.ARGUMENTS,
             "replication_user": {"type": "str", "required": True},
             "replication_password": {"type": "str", "required": True, "no_log": True},
             "ca_file": {"type": "path", "required": True},

@@ -16,19 +16,12 @@ author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
+  - retailerp.estate.postgresql_server
 options:
   member:
     description: This member's name.
     type: str
     required: true
-  version:
-    description: Major version of the server.
-    type: str
-    required: true
-  port:
-    description: TCP port, which also names the socket.
-    type: int
-    default: 5432
   standbys:
     description: The other members; each must stream from this one if this one is primary.
     type: list
@@ -146,8 +139,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "member": {"type": "str", "required": True},
-            "version": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
+            **server.ARGUMENTS,
             "standbys": {"type": "list", "elements": "str", "default": []},
             "wait_s": {"type": "float", "default": 0},
             "max_lag_bytes": {"type": "int", "default": 64 * 1024 * 1024},

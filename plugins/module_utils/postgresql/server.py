@@ -28,6 +28,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
+ARGUMENTS = {"version": {"type": "str", "required": True}, "port": {"type": "int", "default": 5432}}
+"""Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
 LOCK_WAIT_S = 30
 READY_WAIT_S = 120
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
