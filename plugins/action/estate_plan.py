@@ -40,11 +40,14 @@ class ActionModule(ActionBase):
         bases = specification.directories(task_vars.get("ansible_inventory_sources") or [])
         spec = resolver.read(task_vars.get("estate_spec"), "estate_spec")
         secrets = resolver.read(task_vars.get("estate_secrets"), "estate_secrets")
+        sites_ca = resolver.read(task_vars.get("estate_sites_ca_file"), "estate_sites_ca_file")
         hosts = self._hosts(task_vars, resolver)
         found = [*resolver.problems, *self._differing(task_vars), *authority.problems(secrets)]
         if isinstance(spec, dict):
             spec, more = specification.with_ca_file(spec, bases)
             found += more
+        sites_ca, more = specification.certificates(sites_ca, "estate_sites_ca_file", bases)
+        found += more
         options = specification.options()
         known = {"neighbours": specification.neighbours(bases), "time_zones": available_timezones()}
         found = sorted({*found, *problems(spec, hosts, secrets, options, **known)})
@@ -52,7 +55,9 @@ class ActionModule(ActionBase):
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"
             lines = "\n".join(str(problem) for problem in found)
             return {**result, "failed": True, "msg": f"{count} in the specification; no host was touched:\n{lines}"}
-        return {**result, "changed": False, "ansible_facts": {"estate": plan(spec, hosts, options)}}
+        estate = plan(spec, hosts, options)
+        estate["sites_ca_file"] = sites_ca or estate["ca_file"]
+        return {**result, "changed": False, "ansible_facts": {"estate": estate}}
 
     @staticmethod
     def _hosts(task_vars, resolver):

@@ -83,6 +83,10 @@ ansible_facts:
           description: Further trusted roots, an absolute path on the controller, or nothing.
           type: str
           sample: /home/operator/roots.pem
+        sites_ca_file:
+          description: What the controller trusts when it asks the sites from outside; nothing stands for its own store.
+          type: str
+          sample: /home/operator/roots.pem
         names:
           description: Inventory name → private address, of all hosts.
           type: dict

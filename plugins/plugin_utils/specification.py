@@ -75,17 +75,21 @@ def neighbours(bases):
 
 
 def with_ca_file(spec, bases):
-    """(spec with an absolute ca_file, problems). A relative path starts at the inventory's directory."""
-    said = spec.get("ca_file")
+    """(spec with an absolute ca_file, problems)."""
+    path, found = certificates(spec.get("ca_file"), "estate_spec.ca_file", bases)
+    return ({**spec, "ca_file": path} if path else spec), found
+
+
+def certificates(said, key, bases):
+    """(absolute path of a PEM file or None, problems). A relative path starts at the inventory's directory."""
     if not isinstance(said, str) or not said.strip():
-        return spec, []
+        return None, []
     path = Path(said).expanduser()
     path = (path if path.is_absolute() else (bases[0] if bases else Path.cwd()) / path).resolve()
-    spec = {**spec, "ca_file": str(path)}
     try:
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError as err:
-        return spec, [Problem("estate_spec.ca_file", f"{said} cannot be read on the controller: {err.strerror}")]
+        return str(path), [Problem(key, f"{said} cannot be read on the controller: {err.strerror}")]
     if "-----BEGIN CERTIFICATE-----" not in text:
-        return spec, [Problem("estate_spec.ca_file", f"{said} holds no PEM certificate")]
-    return spec, []
+        return str(path), [Problem(key, f"{said} holds no PEM certificate")]
+    return str(path), []

@@ -38,9 +38,9 @@ class Controller:
         shutil.copytree(LAB, self.inventory, ignore=shutil.ignore_patterns("images.yml", "vault.yml"))
         images = {part: f"registry.lab.test:5000/{part}@sha256:{'0d' * 32}" for part in ("odoo", "traefik")}
         (self.inventory / "group_vars/all/images.yml").write_text(json.dumps({"lab_images": images}))
-        roots = self.home / ".lab" / "ca.pem"
-        roots.parent.mkdir()
-        roots.write_text("-----BEGIN CERTIFICATE-----\n")
+        (self.home / ".lab").mkdir()
+        for roots in ("ca.pem", "root.pem"):
+            (self.home / ".lab" / roots).write_text("-----BEGIN CERTIFICATE-----\n")
         return self
 
     def secrets(self):

@@ -58,6 +58,16 @@ def test_a_relative_ca_file_starts_at_the_inventory(lab):
     assert "estate_spec.ca_file: ../../.lab/ca.pem holds no PEM certificate" in lines(lab.plan(*RIGHT))
 
 
+def test_the_sites_are_judged_by_roots_of_their_own_else_by_those_of_the_estate(lab):
+    assert f"sites_ca_file: {lab.home}/.lab/root.pem" in show(lab, *RIGHT).stdout
+    (lab.home / ".lab/root.pem").unlink()
+    (refusal,) = lines(lab.plan(*RIGHT))
+    assert refusal.startswith("estate_sites_ca_file: ")
+    assert refusal.endswith("cannot be read on the controller: No such file or directory")
+    (lab.inventory / "group_vars/all/sites.yml").unlink()
+    assert f"sites_ca_file: {lab.home}/.lab/ca.pem" in show(lab, *RIGHT).stdout
+
+
 def test_no_secret_is_shown_at_any_verbosity(lab):
     done = show(lab, *RIGHT, "-vvvv")
     assert done.returncode == 0
