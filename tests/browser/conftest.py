@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ansible_collections.retailerp.estate.tests.integration.conftest import LAB, lab
-from ansible_collections.retailerp.estate.tests.people import Administrator
+from ansible_collections.retailerp.estate.tests.integration.conftest import LAB, lab, odoo, site
 
-__all__ = ["lab"]
+__all__ = ["lab", "odoo", "site"]
 
 CHROMIUM = "/usr/bin/chromium"
 # Root needs --no-sandbox; the rest keeps the browser from talking to anybody but the lab.
@@ -65,16 +64,3 @@ def page(chromium, request):
     artefacts.mkdir(parents=True, exist_ok=True)
     opened.screenshot(path=artefacts / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name).strip('-')}.png")
     context.close()
-
-
-@pytest.fixture(scope="session")
-def site(lab) -> str:
-    """The retailer's public site."""
-    return f"https://{lab.spec()['domain']}"
-
-
-@pytest.fixture(scope="session")
-def odoo(lab) -> Administrator:
-    """Odoo's API as the administrator, from inside."""
-    spec = lab.spec()
-    return Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)

@@ -18,6 +18,8 @@ import pytest
 import requests
 import yaml
 
+from ansible_collections.retailerp.estate.tests.people import Administrator
+
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / ".lab"
 BIN = ROOT / ".venv" / "bin"
@@ -113,7 +115,7 @@ class Lab:
         )
 
     def module(self, host: str, name: str, options: dict[str, Any], *flags: str) -> tuple[dict[str, Any], str]:
-        """One call of a module on a host, as root: its result, and all that was printed. A failure is a result too."""
+        """One call of a module on a host, as root: its result (with `failed`), and all that was printed."""
         command = [
             *(BIN / "ansible", "-i", self.inventory, host, "--one-line", *flags),
             *("--module-name", name, "--args", json.dumps(options)),
@@ -123,7 +125,8 @@ class Lab:
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
         told = [line for line in done.stdout.splitlines() if line.startswith(f"{host} | ") and " => {" in line]
         assert told, done.stdout + done.stderr
-        return json.loads(told[-1].partition(" => ")[2]), done.stdout + done.stderr
+        result = json.loads(told[-1].partition(" => ")[2])
+        return {**result, "failed": done.returncode != 0}, done.stdout + done.stderr
 
     def plan(self) -> dict[str, Any]:
         """The fact `estate`, as the playbooks get it."""
@@ -184,3 +187,16 @@ def lab() -> Lab:
 def waiting() -> Callable[..., Any]:
     """`wait_for`, as a fixture."""
     return wait_for
+
+
+@pytest.fixture(scope="session")
+def site(lab) -> str:
+    """The retailer's public site."""
+    return f"https://{lab.spec()['domain']}"
+
+
+@pytest.fixture(scope="session")
+def odoo(lab) -> Administrator:
+    """Odoo's API as the administrator, on the internal entry point."""
+    spec = lab.spec()
+    return Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)

@@ -10,17 +10,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.people import REFUSED, Administrator, Person
+from ansible_collections.retailerp.estate.tests.people import REFUSED, Person
 
 LOCAL_PASSWORD = "a-password-set-by-hand"
 ODOO_COM = "auth_oauth.provider_openerp"
-
-
-@pytest.fixture(scope="module")
-def odoo(lab):
-    spec = lab.spec()
-    admin_site = f"https://admin.{spec['domain']}"
-    return Administrator(admin_site, spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
 
 
 @pytest.fixture

@@ -59,27 +59,9 @@ def host(lab):
     )
 
 
-def module(lab, host: str, options: dict[str, Any], *flags: str, timeout: int = 180) -> tuple[dict, str]:
-    """One call of config_set through Ansible: its result, and all that was printed."""
-    command = [
-        ROOT / ".venv/bin/ansible",
-        "-i",
-        lab.inventory,
-        host,
-        "--become",
-        "-m",
-        "retailerp.estate.config_set",
-        "-a",
-        json.dumps(options),
-        *flags,
-    ]
-    env = lab.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_HOST_PATTERN_MISMATCH="error")
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
-    shown = done.stdout + done.stderr
-    start = done.stdout.find("=> {")
-    assert start >= 0, shown
-    result = json.JSONDecoder().raw_decode(done.stdout[start + 3 :])[0]
-    return {**result, "failed": done.returncode != 0}, shown
+def module(lab, host: str, options: dict[str, Any], *flags: str) -> tuple[dict, str]:
+    """One call of config_set: its result, and all that was printed."""
+    return lab.module(host, "retailerp.estate.config_set", options, *flags)
 
 
 def service(content: str, **options: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.people import Administrator, Person
+from ansible_collections.retailerp.estate.tests.people import Person
 
 RETAIL_MODELS = ("product.product", "res.partner", "stock.quant", "pos.config")
 CONTAINERS = """
@@ -19,19 +19,6 @@ for c in engine.containers.list():
     rights = host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["Memory"] > 0
     print(c.name, c.attrs["Config"]["User"], *rights)
 """
-
-
-@pytest.fixture(scope="module")
-def site(lab):
-    """The retailer's public site."""
-    return f"https://{lab.spec()['domain']}"
-
-
-@pytest.fixture(scope="module")
-def odoo(lab):
-    """Odoo's API as the administrator, on the internal entry point."""
-    admin_site = f"https://admin.{lab.spec()['domain']}"
-    return Administrator(admin_site, lab.spec()["id"], lab.secrets()["odoo_administrator"], lab.ca)
 
 
 def test_the_login_page_is_odoos(lab, site):

@@ -20,7 +20,7 @@ def host(lab):
 def packages(lab, host, *flags, **options):
     """The changes of one call: (action, resource)."""
     result, shown = lab.module(host, "retailerp.estate.packages", options, *flags)
-    assert not result.get("failed"), shown
+    assert not result["failed"], shown
     return [(change["action"], change["resource"]) for change in result["changes"]]
 
 

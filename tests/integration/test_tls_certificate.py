@@ -28,7 +28,7 @@ def certificate(lab, host: str, names: list[str], *flags: str) -> tuple[bool, st
         "ca_private_key": "{{ estate_secrets.ca_private_key }}",
     }
     result, shown = lab.module(host, "retailerp.estate.tls_certificate", options, *flags)
-    assert not result.get("failed"), shown
+    assert not result["failed"], shown
     return result["changed"], shown
 
 
