@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 SECRET = "canary-5d1f0c-of-config-set"
 JOURNALS = "/var/lib/retailerp-estate/config_set"
 UNIT = """[Unit]
@@ -143,23 +142,43 @@ def locked_out(lab, host: str, options: dict[str, Any], waiting) -> dict:
     return result
 
 
+def dropping(rule: str) -> dict[str, Any]:
+    """A firewall that comes back at boot, too."""
+    files = [
+        {"path": "/etc/estate-test/drop.nft", "content": CHAIN.format(rule=rule), "validate": "nft -c -f %s"},
+        {"path": "/etc/systemd/system/estate-test-drop.service", "content": DROPPING},
+    ]
+    return {"name": "estate-test", "files": files, "units": [{"name": "estate-test-drop"}], "rollback_after_s": 20}
+
+
+def nothing_is_left_of_the_firewall(lab, host: str) -> None:
+    """Neither the rules nor what brings them back, nor the timer that took them away."""
+    assert lab.ssh(host, "nft list tables").count("estate_test") == 0
+    paths = "/etc/estate-test /etc/systemd/system/*estate-test* /etc/systemd/system/*.wants/*estate-test*"
+    assert lab.ssh(host, f"ls {paths} 2>/dev/null || true") == ""
+
+
 @pytest.mark.drill
 @pytest.mark.parametrize("rule", ["tcp dport 22 ct state new drop", "tcp dport 22 drop"], ids=["new", "every"])
 def test_a_firewall_that_drops_ssh_is_taken_back_by_the_host(lab, host, waiting, rule):
-    options = {
-        "name": "estate-test",
-        "files": [
-            {"path": "/etc/estate-test/drop.nft", "content": CHAIN.format(rule=rule), "validate": "nft -c -f %s"},
-            {"path": "/etc/systemd/system/estate-test-drop.service", "content": DROPPING},
-        ],
-        "units": [{"name": "estate-test-drop"}],
-        "rollback_after_s": 20,
-    }
-    result = locked_out(lab, host, options, waiting)
+    result = locked_out(lab, host, dropping(rule), waiting)
     assert "old configuration back" in result["msg"]
-    assert lab.ssh(host, "nft list tables").count("estate_test") == 0
-    assert lab.ssh(host, "ls /etc/estate-test /etc/systemd/system/estate-test-drop.service 2>/dev/null || true") == ""
-    assert lab.ssh(host, "systemctl is-enabled estate-test-drop 2>&1 || true").strip() != "enabled"
+    nothing_is_left_of_the_firewall(lab, host)
+
+
+@pytest.mark.drill
+def test_a_host_that_reboots_before_the_change_is_confirmed_goes_back_all_the_same(lab, host, waiting):
+    def reboot_when_locked_out():
+        machine = f"estate-lab-{host}"
+        told = ["docker", "exec", machine, "test", "-e", f"{JOURNALS}/estate-test/acted"]
+        waiting("the new firewall", lambda: subprocess.run(told, check=False).returncode == 0)
+        subprocess.run(["docker", "restart", "--time", "2", machine], check=True, capture_output=True)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        rebooted = pool.submit(reboot_when_locked_out)
+        locked_out(lab, host, dropping("tcp dport 22 drop"), waiting)
+        rebooted.result()
+    nothing_is_left_of_the_firewall(lab, host)
 
 
 @pytest.mark.drill

@@ -77,7 +77,7 @@ class ConfigSet:
             {change.data.path: change.data for change in changes if isinstance(change.data, FileSpec)}.values()
         )
         self._need_accounts(wanted, current)
-        self._disarm()
+        self._journal.timer.disarm()
         if current.interrupted and not self._journal.interrupted():
             raise EstateError(
                 f"{self.spec.name}: while this ran, the host put its old configuration back by itself; run again"
@@ -91,7 +91,7 @@ class ConfigSet:
         try:
             self._stage(wanted, current)
             if self.spec.rollback_after_s:
-                self._arm(self.spec.rollback_after_s)
+                self._journal.timer.arm(self.spec.rollback_after_s)
             self._journal.mark("placed")
             self._place(wanted)
             if touches_units([entry["path"] for entry in (self._journal.manifest() or {})["files"]]):
@@ -117,7 +117,7 @@ class ConfigSet:
             raise EstateError(
                 f"{self.spec.name}: the host has already put its old configuration back; nothing was kept"
             )
-        self._disarm()
+        self._journal.timer.disarm()
         if self._journal.manifest() is None:
             raise EstateError(f"{self.spec.name}: the host just put its old configuration back; nothing was kept")
         self._journal.close()
@@ -223,39 +223,10 @@ class ConfigSet:
         if code == 0:
             for file in self.spec.files:
                 self._system.remove(candidate_of(file.path))
-            self._disarm()
+            self._journal.timer.disarm()
             raise EstateError(f"{self.spec.name}: {cause}. {left}.", rolled_back=True) from cause
         raise EstateError(
             f"{self.spec.name}: {cause}. Putting the old configuration back failed as well: {self._tail(err or out)}. "
             f"The originals lie in {self._journal.path}; `sh {self._journal.script}` tries again.",
             rolled_back=False,
         ) from cause
-
-    @property
-    def _timer(self) -> str:
-        return f"retailerp-estate-rollback-{self.spec.name}"
-
-    def _arm(self, after_s: int) -> None:
-        self._must(
-            [
-                "systemd-run",
-                "--quiet",
-                "--collect",
-                f"--unit={self._timer}",
-                f"--on-active={after_s}",
-                "--timer-property=AccuracySec=1s",
-                "/bin/sh",
-                self._journal.script,
-            ]
-        )
-
-    def _disarm(self) -> None:
-        """Stop a timer that is still due; when it has gone off already, let it end first."""
-        self._system.run(["systemctl", "stop", f"{self._timer}.timer"])
-        for _second in range(60):
-            if self._system.unit(f"{self._timer}.service").state not in ("active", "activating"):
-                return
-            self._system.pause(1)
-        raise EstateError(
-            f"{self.spec.name}: the host is putting an old configuration back without end; see {self._timer}.service"
-        )

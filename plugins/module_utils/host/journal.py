@@ -22,6 +22,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
     rollback_script,
     touches_units,
 )
+from ansible_collections.retailerp.estate.plugins.module_utils.host.rollback import UNITS, RollbackTimer
 
 BASE = "/var/lib/retailerp-estate/config_set"
 PRIVATE = 0o600
@@ -30,12 +31,15 @@ PRIVATE = 0o600
 class Journal:
     """The journal of one configuration set. `system` is where it is written (module_utils/host/system.py)."""
 
-    def __init__(self, system: Any, name: str, base: str = BASE, ids: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self, system: Any, name: str, base: str = BASE, ids: tuple[int, int] = (0, 0), units: str = UNITS
+    ) -> None:
         self._system = system
         self._uid, self._gid = ids
         self.path = f"{base}/{name}"
         self.lock_path = f"{base}/{name}.lock"
         self.script = f"{self.path}/rollback.sh"
+        self.timer = RollbackTimer(system, name, self.script, ids, units)
 
     def manifest(self) -> dict[str, Any] | None:
         """What an earlier run left behind; None when there is nothing."""
@@ -96,6 +100,7 @@ class Journal:
         manifest["reload_systemd"] = touches_units([entry["path"] for entry in manifest["files"]])
         manifest["commands"] += [command for command in commands if command not in manifest["commands"]]
         manifest["token"] = token
+        manifest["timer"] = {"unit": f"{self.timer.name}.timer", "files": self.timer.files}
         self._put("rollback.sh", rollback_script(self.path, manifest))
         self._put("manifest.json", json.dumps(manifest, indent=1))
 

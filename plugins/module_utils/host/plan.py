@@ -305,7 +305,16 @@ def rollback_script(journal: str, manifest: dict[str, Any]) -> str:
             verb, name = "reload-or-restart" if unit["action"] == "reload" else "restart", shlex.quote(unit["name"])
             acted += [f"systemctl reset-failed {name} 2>/dev/null", f"try systemctl {verb} {name}"]
     lines += _when("acted", acted)
-    lines += ['  [ $failed = 0 ] && rm -rf "$journal"', "  exit $failed", "}", "main"]
+    timer = manifest["timer"]
+    lines += [
+        "  [ $failed = 0 ] || exit 1",
+        f"  systemctl stop {timer['unit']} 2>/dev/null",
+        f"  rm -f {shlex.join(timer['files'])}",
+        '  rm -rf "$journal"',
+        "  exit 0",
+        "}",
+        "main",
+    ]
     return "\n".join(lines) + "\n"
 
 

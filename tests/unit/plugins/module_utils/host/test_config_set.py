@@ -260,9 +260,11 @@ def test_armed_before_the_first_change_and_disarmed_by_the_token_only(workshop):
     real = workshop.host.run
 
     def watch(argv, **options):
-        if argv[0] == "systemd-run":
+        if argv[:2] == ["systemctl", "enable"] and argv[-1].endswith("-rollback-app.timer"):
             placed_when_armed.append((workshop.etc / "a.conf").read_text())
-            assert argv[-2:] == ["/bin/sh", workshop.journal().script]
+            units = workshop.host.root / "units"
+            assert "OnActiveSec=30\n" in (units / argv[-1]).read_text()
+            assert f"ExecStart=/bin/sh {workshop.journal().script}\n" in (units / f"{argv[-1][:-5]}service").read_text()
         return real(argv, **options)
 
     workshop.host.run = watch
@@ -272,7 +274,8 @@ def test_armed_before_the_first_change_and_disarmed_by_the_token_only(workshop):
         workshop.capability(spec).commit("wrong")
     assert os.path.exists(workshop.journal().script)
     workshop.capability(spec).commit("right")
-    assert any(call.startswith("stop retailerp-estate-rollback-app.timer") for call in workshop.host.calls())
+    assert "disable --quiet --now retailerp-estate-rollback-app.timer" in workshop.host.calls()
+    assert [path for path in (workshop.host.root / "units").rglob("*") if path.is_file()] == []
     assert not os.path.exists(workshop.journal().path)
     assert workshop.host.tree() == NEW
 
@@ -287,6 +290,7 @@ def test_never_confirmed_the_host_goes_back_and_a_late_confirmation_is_refused(w
     assert workshop.host.run(["/bin/sh", workshop.journal().script])[0] == 0
     assert workshop.host.tree() == before
     assert read_by_unit(workshop) == read
+    assert [path for path in (workshop.host.root / "units").rglob("*") if path.is_file()] == []
     with pytest.raises(EstateError, match="already put its old configuration back"):
         workshop.capability(spec).commit("right")
 
