@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -117,15 +118,15 @@ class Lab:
     def module(self, host: str, name: str, options: dict[str, Any], *flags: str) -> tuple[dict[str, Any], str]:
         """One call of a module on a host, as root: its result (with `failed`), and all that was printed."""
         command = [
-            *(BIN / "ansible", "-i", self.inventory, host, "--one-line", *flags),
+            *(BIN / "ansible", "-i", self.inventory, host, *flags),
             *("--module-name", name, "--args", json.dumps(options)),
             *([] if host == "localhost" else ["--become"]),
         ]
         env = self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json")
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
-        told = [line for line in done.stdout.splitlines() if line.startswith(f"{host} | ") and " => {" in line]
+        told = re.search(rf"^{host} \| [A-Z]+!? => (?={{)", done.stdout, re.M)
         assert told, done.stdout + done.stderr
-        result = json.loads(told[-1].partition(" => ")[2])
+        result, _end = json.JSONDecoder().raw_decode(done.stdout[told.end() :])
         return {**result, "failed": done.returncode != 0}, done.stdout + done.stderr
 
     def plan(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import json
 import subprocess
 import time
 from typing import Any
@@ -115,14 +114,11 @@ def test_what_the_unit_or_the_probe_refuses_is_put_back_and_nothing_secret_is_pr
 def test_killed_while_it_waits_for_the_probe_the_next_run_finishes_it(lab, host, waiting):
     module(lab, host, service("one\n"))
     hanging = service("two\n", probe={"command": ["sleep", "77"], "timeout_s": 100})
-    started = subprocess.Popen(
-        [ROOT / ".venv/bin/ansible", "-i", lab.inventory, host, "--become", "-m", "retailerp.estate.config_set",
-         "-a", json.dumps(hanging)],
-        cwd=ROOT, env=lab.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    waiting("the probe to hang", lambda: lab.ssh(host, "pgrep -fx 'sleep 77' || true").strip(), 60)
-    lab.ssh(host, "kill -9 $(ps -o ppid= -p $(pgrep -fx 'sleep 77')) $(pgrep -fx 'sleep 77')")
-    started.wait(60)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        started = pool.submit(module, lab, host, hanging)
+        waiting("the probe to hang", lambda: lab.ssh(host, "pgrep -fx 'sleep 77' || true").strip(), 60)
+        lab.ssh(host, "kill -9 $(ps -o ppid= -p $(pgrep -fx 'sleep 77')) $(pgrep -fx 'sleep 77')")
+        assert started.result()[0]["failed"]
     assert lab.ssh(host, f"ls {JOURNALS}/estate-test/manifest.json").strip()
     told, _shown = module(lab, host, service("two\n"), "--check")
     assert [change["action"] for change in told["changes"]] == ["restart"], "the unit may run half a configuration"
