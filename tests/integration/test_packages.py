@@ -14,7 +14,10 @@ def host(lab):
     """A machine, left as it was found."""
     name = lab.group("cache")[0]
     yield name
-    lab.ssh(name, f"rm -f {POLICY}; dpkg --configure -a; apt-get purge -qy cron hello >/dev/null")
+    lab.ssh(
+        name,
+        f"rm -f {POLICY}; dpkg --configure -a; apt-get purge -qy --allow-change-held-packages cron hello >/dev/null",
+    )
 
 
 def packages(lab, host, *flags, **options):
