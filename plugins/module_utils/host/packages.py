@@ -101,11 +101,17 @@ class Packages:
         return [Control.check("host.packages", title, left, [], "run again without check mode")]
 
     def _install(self, missing: list[str]) -> None:
-        """Install, with fresh lists where they are old; lists that were fetched in part look fresh: then once more."""
+        """Install with lists of today; what they do not offer is asked for once more with lists fetched anew.
+
+        apt believes lists that are damaged as long as the archive has not changed, so they go first.
+        """
         install = [*APT, "--no-install-recommends", "install", *missing]
-        fresh = self._lists_are_fresh()
-        if fresh and self._system.run(install, timeout_s=INSTALL_TIMEOUT_S)[0] == 0:
-            return
+        if self._lists_are_fresh():
+            if self._system.run(install, timeout_s=INSTALL_TIMEOUT_S)[0] == 0:
+                return
+            for name in os.listdir(LISTS):
+                if name != "lock" and os.path.isfile(f"{LISTS}/{name}"):
+                    self._system.remove(f"{LISTS}/{name}")
         self._run([*APT, "-o", "APT::Update::Error-Mode=any", "update"])
         self._run(install)
 
