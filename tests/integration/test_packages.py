@@ -14,10 +14,7 @@ def host(lab):
     """A machine, left as it was found."""
     name = lab.group("cache")[0]
     yield name
-    lab.ssh(
-        name,
-        f"rm -f {POLICY}; dpkg --configure -a; apt-get purge -qy --allow-change-held-packages cron hello >/dev/null",
-    )
+    lab.ssh(name, f"rm -f {POLICY}; dpkg --configure -a; dpkg --purge --force-hold cron hello || true")
 
 
 def packages(lab, host, *flags, **options):
@@ -66,9 +63,8 @@ def test_lists_that_were_fetched_in_part_are_fetched_again(lab, host):
 def test_a_package_that_is_nowhere_is_named_in_one_line(lab, host):
     result, shown = lab.module(host, "retailerp.estate.packages", {"names": ["no-such-package"]})
     assert result["failed"]
-    assert (
-        "apt-get install no-such-package ended with 100: E: Unable to locate package no-such-package" in result["msg"]
-    )
+    told = "install no-such-package ended with 100: E: Unable to locate package no-such-package"
+    assert result["msg"].endswith(told)
     assert "Traceback" not in shown
     strangers, _shown = lab.module(host, "retailerp.estate.packages", {"names": ["hello"], "hold": ["cron"]})
     assert strangers["msg"] == "hold: cron must also stand in names"
