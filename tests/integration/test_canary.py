@@ -17,7 +17,7 @@ ROLES = "; ".join(
 )
 ODOO = "update res_users set password = null where id = 2; update auth_oauth_provider set client_secret = 'x'"
 FORGET = {
-    "cache": "rm -f /etc/redis/users.acl /etc/estate/tls/*/cert.pem",
+    "cache": "systemctl stop redis-server; rm -f /etc/redis/users.acl /etc/estate/tls/*/cert.pem",
     "db": "rm -f /etc/postgresql/*/main/replication.pgpass /etc/estate/tls/*/cert.pem",
     "app": "rm -rf /etc/estate/odoo/*",
     "edge": "rm -rf /etc/estate/traefik/*",
