@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts restart, runs are killed: the estate heals without a manual step. make test takes a part, make test-all the rest."""
+"""Hosts restart, runs are killed: the estate heals without a manual step. The longer drills run in make test-all."""
 
 from __future__ import annotations
 
