@@ -74,9 +74,12 @@ scenario-default: setup tools ## The whole estate on six hosts: bare check, conv
 	@pytest tests/integration tests/browser -m "not drill"
 	@molecule --base-config molecule/config.yml destroy -s default
 
-scenario-solo: setup ## The lightweight estate on one host: converge, idempotence, verify
+scenario-solo: setup tools ## The lightweight estate on one host: the same, in short
 	$(call phase,"Molecule solo: everything on one host")
-	@molecule --base-config molecule/config.yml test -s solo
+	@molecule --base-config molecule/config.yml test -s solo --destroy never
+	$(call phase,"Tests of the single-host estate from outside")
+	@ESTATE_INVENTORY=molecule/solo/inventory pytest tests/integration/test_estate.py
+	@molecule --base-config molecule/config.yml destroy -s solo
 
 test: ## Everything but the slow fault drills
 	@$(MAKE) --no-print-directory lint
