@@ -18,6 +18,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 COMMAND_TIMEOUT_S = 120
+STATE = "/var/lib/retailerp-estate"
+LOCK_WAIT_S = 180
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -172,15 +174,20 @@ class System:
         """Remove a directory and all in it."""
         shutil.rmtree(path, ignore_errors=True)
 
-    def lock(self, path: str) -> IO[str]:
-        """Hold a lock until the process ends; EstateError when another run holds it."""
+    def lock(self, path: str, wait_s: float = LOCK_WAIT_S) -> IO[str]:
+        """Hold a lock until the process ends; EstateError when another run still holds it after so many seconds.
+
+        A controller that was killed may have left its module at work on this host: that is worth waiting for.
+        """
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         file = open(path, "w", encoding="utf-8")  # noqa: SIM115  (open as long as the lock is held)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            file.close()
-            raise EstateError(
-                f"another run is changing this configuration set (it holds {path}); wait for it to end"
-            ) from err
-        return file
+        end = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            except OSError as err:
+                if time.monotonic() >= end:
+                    file.close()
+                    raise EstateError(f"another run is at work here (it holds {path}); wait for it to end") from err
+            self.pause(0.5)

@@ -118,7 +118,7 @@ class DirectoryHost(System):
         """Only this process's group is there."""
         return os.getgid() if name == "root" else None
 
-    def lock(self, path):
+    def lock(self, path, wait_s=0):
         """No other process in these tests."""
         return
 
