@@ -119,7 +119,8 @@ class Lab:
         """One call of a module on a host, as root: its result (with `failed`), and all that was printed."""
         command = [
             *(BIN / "ansible", "-i", self.inventory, host, *flags),
-            *("--module-name", name, "--args", json.dumps(options)),
+            *("--module-name", name),
+            *(("--args", json.dumps(options)) if options else ()),
             *([] if host == "localhost" else ["--become"]),
         ]
         env = self.environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json")
