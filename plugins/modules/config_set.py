@@ -103,6 +103,12 @@ options:
         description: Whether it has to start at boot. When V(false), that is left as it is.
         type: bool
         default: true
+      effect:
+        description: >-
+          For a unit that does something once and then counts as running - a program and arguments, no shell, that
+          succeed as long as what it did still holds. When they fail, the unit's O(units[].action) is due.
+        type: list
+        elements: str
   probe:
     description: What must succeed after the units were acted on.
     type: dict
@@ -122,8 +128,8 @@ options:
   rollback_after_s:
     description: >-
       For what may cut the connection - seconds after which the host puts everything back by itself. The task confirms
-      over a new connection; where that fails the task fails and the host returns to the old configuration. The timer
-      does not outlive a restart of the host.
+      over a new connection; where that fails the task fails and the host returns to the old configuration. A restart of
+      the host starts the time anew.
     type: int
   payload:
     description: For the action plugin only. Secret and binary contents, encoded.
@@ -232,6 +238,7 @@ ARGUMENTS = {
             "name": {"type": "str", "required": True},
             "action": {"type": "str", "choices": ["restart", "reload", "start"], "default": "restart"},
             "enabled": {"type": "bool", "default": True},
+            "effect": {"type": "list", "elements": "str"},
         },
     },
     "probe": {

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - The private key is made on the host and never leaves it. The authority's key never leaves the controller.
   - >-
-    Issues a certificate for one year when there is none, when it ends within 30 days, when its names or the authority
+    Issues a certificate for one year when there is none, when it ends within 90 days, when its names or the authority
     changed, or when it does not fit the key. Every issue comes with a new key.
   - Key, certificate and authority are replaced together, and put back if a unit does not take them.
   - The host needs the program C(openssl), the controller the Python package C(cryptography).

@@ -9,9 +9,11 @@ import pytest
 # What someone may do behind Ansible: what it is, the host group, the command, the words that name it.
 REDIS = "sed -i s/^maxmemory-policy.*/maxmemory-policy\\ noeviction/ /etc/redis/redis.conf"
 SSH = "for f in /etc/ssh/sshd_config.d/*; do echo 'MaxAuthTries 20' >>$f; done"
+KERNEL = "nft insert rule inet estate input tcp dport 4444 accept"
 ROLE = "sudo -u postgres psql -qc 'alter role {id}_application createdb'"
 DRIFT = (
     ("a setting of Redis", "cache", REDIS, "redis.conf"),
+    ("a rule of the firewall in the kernel", "app", KERNEL, "estate-firewall"),
     ("a rule of SSH", "cache", SSH, "sshd_config.d"),
     ("a right of a database role", "db", ROLE, "{id}_application"),
 )

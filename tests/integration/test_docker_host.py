@@ -169,3 +169,17 @@ def test_a_second_run_changes_nothing_and_removing_a_rule_is_seen(lab):
     ]
     assert '+\t\tip saddr { 10.77.0.0/24 } tcp dport 22 accept comment "ssh"' in seen.output
     assert lab.playbook("hosts", "--limit", host).stats("changed")[host] == 1
+
+
+@pytest.mark.parametrize("accident", ["nft flush ruleset", "systemctl start nftables || nft delete table inet estate"])
+def test_a_firewall_that_is_gone_from_the_kernel_is_seen_and_comes_back(lab, accident):
+    host = lab.group("cache")[0]
+    lab.playbook("hosts", "--limit", host)
+    rules = lab.ssh(host, "nft -s list table inet estate")
+    lab.ssh(host, accident)
+    assert lab.ssh(host, "nft list table inet estate 2>&1 || true") != rules
+    seen = lab.playbook("hosts", "--limit", host, "--check", "--diff")
+    assert "active, enabled, but undone" in seen.output
+    assert lab.playbook("hosts", "--limit", host).stats("changed")[host] == 1
+    assert lab.ssh(host, "nft -s list table inet estate") == rules
+    assert lab.playbook("hosts", "--limit", host, "--check").stats("changed")[host] == 0

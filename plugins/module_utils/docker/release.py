@@ -172,7 +172,11 @@ class ContainerRelease:
         """Take the new away and start the old where it was stopped; a sentence on what serves now."""
         gone = {id: name for name, id in created.items()}
         if retired:
-            gone.update({step.subject.id: step.subject.name for step in new if step.kind != "create"})
+            # The release goes as a whole, with what an earlier run had already brought to health in its slot.
+            slots = {step.slot or step.subject.slot for step in new}
+            old = {one.id for one in retired}
+            here = [client.found_from(inspected) for inspected in self.engine.containers(self.release.name)]
+            gone.update({one.id: one.name for one in here if one.slot in slots and one.id not in old})
         said = []
         for id, name in gone.items():
             said += self._try(self.engine.remove, id, name)

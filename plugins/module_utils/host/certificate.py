@@ -18,7 +18,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
-RENEW_BEFORE_DAYS = 30
+RENEW_BEFORE_DAYS = 90
 VALID_DAYS = 365
 SECONDS_A_DAY = 86400
 UNKNOWN = b"(made when it is applied)\n"

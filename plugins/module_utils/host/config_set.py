@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.journal import Journal
@@ -14,6 +15,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
     CurrentSet,
     FileSpec,
     FileState,
+    UnitSpec,
+    UnitState,
     candidate_of,
     controls_of,
     parents_of,
@@ -50,12 +53,18 @@ class ConfigSet:
             files={
                 path: self._system.state(path) for path in [*parents_of(self.spec), *(wanted.path for wanted in files)]
             },
-            units={unit.name: self._system.unit(unit.name) for unit in units},
+            units={unit.name: self._unit(unit) for unit in units},
             users={name: self._system.uid(name) for name in {"root", *(wanted.owner for wanted in files)}},
             groups={name: self._system.gid(name) for name in {"root", *(wanted.group for wanted in files)}},
             interrupted=not self._pending and self._journal.interrupted(),
         )
         return self._current
+
+    def _unit(self, unit: UnitSpec) -> UnitState:
+        seen = self._system.unit(unit.name)
+        if unit.effect and seen.running and self._system.run(unit.effect)[0] != 0:
+            return replace(seen, undone=True)
+        return seen
 
     def plan(self, current: CurrentSet) -> list[Change]:
         """See plan_set."""

@@ -51,7 +51,10 @@ def config_spec(params: dict[str, Any], token: str | None) -> ConfigSpec:
     return ConfigSpec(
         name=params["name"],
         files=files,
-        units=[UnitSpec(unit_name(unit["name"]), unit["action"], unit["enabled"]) for unit in params["units"]],
+        units=[
+            UnitSpec(unit_name(unit["name"]), unit["action"], unit["enabled"], unit["effect"])
+            for unit in params["units"]
+        ],
         commands=[shlex.split(command) for command in params["commands"]],
         checks=[shlex.split(check) for check in params["validate"]],
         probe=probe.get("command"),

@@ -47,21 +47,29 @@ class FileState:
 
 @dataclass(frozen=True)
 class UnitSpec:
-    """One systemd unit as it has to be: running and enabled; `action` is what a changed file means to it."""
+    """One systemd unit as it has to be: running and enabled; `action` is what a changed file means to it.
+
+    effect: a command that succeeds as long as what the unit did still holds, for a unit that does it once.
+    """
 
     name: str
     action: str = "restart"
     enabled: bool = True
+    effect: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class UnitState:
-    """One systemd unit as it is. `state` is systemd's ActiveState, `enabled` its UnitFileState ("" when unknown)."""
+    """One systemd unit as it is. `state` is systemd's ActiveState, `enabled` its UnitFileState ("" when unknown).
+
+    undone: whether what it did no longer holds, though it counts as running.
+    """
 
     exists: bool = False
     state: str = "inactive"
     sub: str = "dead"
     enabled: str = ""
+    undone: bool = False
 
     @property
     def running(self) -> bool:
@@ -70,7 +78,9 @@ class UnitState:
 
     def describe(self) -> str:
         """The state in words."""
-        return f"{self.state}, {self.enabled or 'not enabled'}" if self.exists else "absent"
+        if not self.exists:
+            return "absent"
+        return f"{self.state}, {self.enabled or 'not enabled'}" + (", but undone" if self.undone else "")
 
 
 @dataclass(frozen=True)
@@ -195,6 +205,8 @@ def _plan_unit(unit: UnitSpec, seen: UnitState, moved: bool, interrupted: bool) 
         changes.append(
             Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit)
         )
+    elif seen.undone:
+        changes.append(Change(what, unit.action, seen.describe(), "in force", data=unit))
     elif moved and unit.action in ("restart", "reload"):
         why = "an earlier run was cut short" if interrupted else "files changed"
         changes.append(Change(what, unit.action, None, f"{unit.action}ed: {why}", data=unit))

@@ -143,8 +143,13 @@ class System:
         os.symlink(os.fsdecode(target), path)
 
     def rename(self, source: str, target: str) -> None:
-        """Let a file take another's place, in one step."""
+        """Let a file take another's place, in one step that a power cut does not undo."""
         os.rename(source, target)
+        number = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""
@@ -167,6 +172,9 @@ class System:
         if os.path.lexists(copy):
             os.unlink(copy)
         shutil.copy2(path, copy, follow_symlinks=False)
+        if not os.path.islink(copy):
+            with open(copy, "rb") as file:
+                os.fsync(file.fileno())
         seen = os.lstat(path)
         os.chown(copy, seen.st_uid, seen.st_gid, follow_symlinks=False)
 

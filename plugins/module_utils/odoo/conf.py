@@ -9,6 +9,7 @@ From 19 on the order is arguments, environment, file: the containers' environmen
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -96,6 +97,7 @@ def salt_of(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), f"retailerp.estate {purpose}".encode(), hashlib.sha256).digest()[:16]
 
 
+@functools.lru_cache(maxsize=16)  # a role asks for the same hash in every task
 def hashed(secret: str, salt: bytes, rounds: int | None = None) -> str:
     """A password as passlib's pbkdf2_sha512 writes it, which is what Odoo reads."""
     rounds = rounds or ROUNDS

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.conf import matches
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 PENDING = ("to install", "to upgrade", "to remove")
 
@@ -57,6 +57,12 @@ class Step:
 
 def plan(wanted: Wanted, found: Found) -> list[Change]:
     """Modules first: whatever else is set lives in their tables."""
+    removed = sorted(name for name, state in found.modules.items() if state == "to remove")
+    if removed:
+        raise EstateError(
+            f"marked for removal in Odoo: {', '.join(removed)}. To go on would drop their data: "
+            "cancel the removal under Apps, or carry it out there, then run again"
+        )
     changes = []
     for name in wanted.modules:
         state = found.modules.get(name)

@@ -158,8 +158,8 @@ def _restart_allowed(role: str, current: Current) -> bool:
 def _refuse_broken(own: Instance) -> None:
     if own.data == BROKEN:
         raise EstateError(
-            f"{own.name}: the data directory is not empty and not a cluster of this version; "
-            "nothing is touched: move it away once it is certain that nobody needs it"
+            f"{own.name}: what lies below /var/lib/postgresql is no cluster of this version, and not nothing either; "
+            "nothing is touched: upgrade it (pg_upgradecluster), or move it away once nobody needs it"
         )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import pwd
 import re
@@ -23,6 +24,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
     PRIMARY,
     READY,
     STANDBY,
+    UNKNOWN,
     Instance,
     Pending,
 )
@@ -30,6 +32,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 ARGUMENTS = {"version": {"type": "str", "required": True}, "port": {"type": "int", "default": 5432}}
 """Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
+LIBRARY = "/var/lib/postgresql"
 LOCK_WAIT_S = 30
 READY_WAIT_S = 120
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
@@ -51,7 +54,7 @@ class Layout:
 
     @property
     def directory(self) -> str:
-        return f"/var/lib/postgresql/{self.version}/{self.name}"
+        return f"{LIBRARY}/{self.version}/{self.name}"
 
     @property
     def staging(self) -> str:
@@ -95,11 +98,15 @@ class Layout:
 def read_instance(layout: Layout, name: str) -> Instance:
     """This host's member, running or not. Changes nothing and needs no server."""
     if not os.path.isdir(layout.directory) or not os.listdir(layout.directory):
-        return Instance(name, data=ABSENT)
+        # A cluster of another version (the distribution was upgraded) must not be hidden by a new, empty one.
+        others = glob.glob(f"{LIBRARY}/*/{layout.name}/global/pg_control")
+        return Instance(name, data=BROKEN if others else ABSENT)
     control = control_data(layout)
     if control is None:
         return Instance(name, data=BROKEN)
     signal = os.path.exists(os.path.join(layout.directory, "standby.signal"))
+    if not control:
+        return Instance(name, data=UNKNOWN, role=STANDBY if signal else PRIMARY)
     return Instance(
         name,
         data=READY,
@@ -112,11 +119,14 @@ def read_instance(layout: Layout, name: str) -> Instance:
 
 
 def control_data(layout: Layout) -> dict[str, str] | None:
-    """What pg_controldata tells, None for what is no cluster of this version."""
+    """What pg_controldata tells; None for what is no cluster of this version, nothing where the program is not yet."""
     if not os.path.exists(os.path.join(layout.directory, "global", "pg_control")):
         return None
     command = [layout.program("pg_controldata"), "-D", layout.directory]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    except FileNotFoundError:  # a new system on a data disk that was kept
+        return {}
     if done.returncode:
         return None
     return dict(re.findall(r"^([^:]+):\s+(.*)$", done.stdout, re.MULTILINE))

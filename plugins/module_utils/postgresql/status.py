@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -91,11 +90,6 @@ def wait(
         if status is None or replicating(status, standbys) or time.monotonic() >= deadline:
             return instance, status
         time.sleep(0.5)
-
-
-def is_installed(layout: server.Layout) -> bool:
-    """Whether this version's server is on this host at all."""
-    return os.path.exists(layout.program("postgres"))
 
 
 def starved(layout: server.Layout, port: int) -> str | None:

@@ -39,6 +39,13 @@ ACCESS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def library(tmp_path, monkeypatch):
+    """A host of its own: this machine may have a cluster."""
+    monkeypatch.setattr(server, "LIBRARY", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture
 def call(capsys):
     """Run a module in check mode; its result."""
@@ -57,7 +64,7 @@ def test_cluster_foretells_the_base_backup_of_a_bare_standby(call):
     result = call(postgresql_cluster, **MEMBER)
     assert result["changed"]
     assert [(change["action"], change["resource"]) for change in result["changes"]] == [
-        ("create", f"data directory /var/lib/postgresql/{NOWHERE}/main")
+        ("create", f"data directory {server.LIBRARY}/{NOWHERE}/main")
     ]
 
 
@@ -115,3 +122,21 @@ def test_info_tells_of_a_bare_host(call):
     assert [(control["id"], control["state"]) for control in result["controls"]] == [
         ("postgresql.server.running", "fail")
     ]
+
+
+def test_a_cluster_of_another_version_is_not_hidden_by_a_new_one(call, library):
+    """The distribution was upgraded under it."""
+    (library / "15" / "main" / "global").mkdir(parents=True)
+    (library / "15" / "main" / "global" / "pg_control").write_bytes(b"")
+    assert call(postgresql_info, member="db2", version=NOWHERE)["instance"]["data"] == "broken"
+    refused = call(postgresql_cluster, **{**MEMBER, "role": "primary"})
+    assert refused["failed"]
+    assert "no cluster of this version, and not nothing either" in refused["msg"]
+
+
+def test_a_data_disk_that_was_kept_is_read_once_the_server_is_installed(call, library):
+    """A new system on it has no pg_controldata yet."""
+    (library / NOWHERE / "main" / "global").mkdir(parents=True)
+    (library / NOWHERE / "main" / "global" / "pg_control").write_bytes(b"")
+    told = call(postgresql_info, member="db2", version=NOWHERE)["instance"]
+    assert (told["data"], told["role"]) == ("unknown", "primary")

@@ -21,9 +21,11 @@ PREFIX = "session:"
 LIFETIME_S = 7 * 24 * 3600
 #: Visitors and health checks that hold nothing: long enough to fill in the sign-in form.
 BLANK_LIFETIME_S = 3600
-#: What every session has, whoever it belongs to. Anything else (a cart, a second factor under way) is worth keeping.
+#: What a session has without anybody behind it: what every one has, and sign-ins only begun, which last minutes.
+#: Anything else (a cart, a second factor under way) is worth keeping.
 BLANK_KEYS = frozenset(
     {"db", "uid", "login", "session_token", "context", "debug", "geoip", "create_time", "_trace", "_geoip"}
+    | {"estate_auth_entra_attempts"}
 )
 #: Waits before each further try: a restart of Redis is over by then, a person has hardly noticed.
 RETRY_AFTER_S = (0.1, 0.4, 1.0)

@@ -61,7 +61,7 @@ def options(release: str = OLD, *containers: dict, **changed: Any) -> dict:
 
 
 class Engine:
-    """An engine in memory. `ill` names releases that never get healthy; `log` is what was done, in order."""
+    """An engine in memory. `ill` names releases and containers that never get healthy; `log` is what was done."""
 
     def __init__(self) -> None:
         self.there: dict[str, dict] = {}
@@ -139,7 +139,7 @@ class Engine:
 
     def execute(self, id: str, command: list[str]) -> tuple[int, str]:
         release = self.there[id]["Config"]["Labels"]["retailerp.estate.release"]
-        return (1, "ill") if release in self.ill else (0, "")
+        return (1, "ill") if {release, id} & self.ill else (0, "")
 
 
 @pytest.fixture

@@ -85,6 +85,25 @@ def test_a_release_that_never_gets_healthy_goes_and_the_old_one_serves(engine, m
     assert converge(engine, build(make.OLD)) == []
 
 
+def test_a_release_that_breaks_while_two_serve_goes_as_a_whole(engine, make):
+    """The run was killed after the new was healthy and before the old was stopped; then a part of the new broke."""
+    parts = [make.container("web"), make.container("cron", ports=[])]
+    converge(engine, make.release(make.OLD, *parts))
+    killed = ContainerRelease(make.release(make.NEW, *parts), engine)
+    retire, killed.engine.stop = killed.engine.stop, None
+    with pytest.raises(TypeError):
+        killed.apply(killed.plan(killed.read()))
+    engine.stop = retire
+    assert len(serving(engine)) == 4
+    engine.stop("shop-odoo-cron-b", "shop-odoo-cron-b")
+    engine.ill = {"shop-odoo-cron-b"}
+    with pytest.raises(
+        EstateError, match="cron-b did not become healthy.*\n.*\n.*\n.*serves as before: shop-odoo-web-a"
+    ):
+        converge(engine, make.release(make.NEW, *parts))
+    assert serving(engine) == sorted(engine.there) == ["shop-odoo-cron-a", "shop-odoo-web-a"]
+
+
 def test_a_first_release_that_fails_leaves_nothing(engine, make):
     engine.ill = {make.OLD}
     with pytest.raises(EstateError, match="no release before"):

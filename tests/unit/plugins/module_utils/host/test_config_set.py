@@ -302,3 +302,24 @@ def test_controls_tell_what_departs(workshop):
     capability = workshop.capability(spec, check_mode=True)
     states = {control.id: (control.state, control.observed) for control in capability.controls(capability.read())}
     assert states == {"config.app.files": ("fail", [f"{workshop.etc}/a.conf"]), "config.app.units": ("pass", {})}
+
+
+def test_a_unit_whose_effect_is_undone_acts_again(workshop):
+    """It counts as running, its files are as planned, and yet what it did is gone."""
+    effect = workshop.etc / "effect"
+    unit = UnitSpec("app.service", "reload", effect=["test", "-e", str(effect)])
+    spec = new_set(workshop, units=[unit])
+    effect.write_text("")
+    workshop.converge(spec)
+    assert workshop.plan(spec) == []
+    effect.unlink()
+    assert workshop.plan(spec) == ["reload unit app.service"]
+    capability = workshop.capability(spec, check_mode=True)
+    failed = [control for control in capability.controls(capability.read()) if control.state == "fail"]
+    assert [control.observed for control in failed] == [{"app.service": "active, enabled, but undone"}]
+    workshop.host.run = lambda argv, real=workshop.host.run, **options: (
+        effect.write_text("") if argv[:2] == ["systemctl", "reload"] else None,
+        real(argv, **options),
+    )[1]
+    workshop.converge(spec)
+    assert workshop.plan(spec) == []

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import modules
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.conf import hashed
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 WANTED = modules.Wanted(["base", "stock"], "en_US", "https://shop.example.com", "right")
 DONE = modules.Found(
@@ -53,11 +54,16 @@ def test_an_empty_one_gets_everything_modules_first():
         ({"base": "installed", "stock": "to install"}, ["--init=stock"]),
         ({"base": "installed", "stock": "to upgrade"}, ["--update=stock"]),
         ({"base": "installed", "stock": "installed", "other": "to upgrade"}, ["--update=other"]),
-        ({"base": "installed", "stock": "installed", "other": "to remove"}, ["--update=other"]),
     ],
 )
 def test_what_was_cut_short_is_completed(states, arguments):
     assert modules.arguments(modules.plan(WANTED, found(modules=states))) == arguments
+
+
+def test_a_removal_somebody_began_is_not_finished_behind_their_back():
+    states = {"base": "installed", "stock": "installed", "other": "to remove"}
+    with pytest.raises(EstateError, match="marked for removal in Odoo: other"):
+        modules.plan(WANTED, found(modules=states))
 
 
 def test_nothing_is_run_for_settings_alone():
