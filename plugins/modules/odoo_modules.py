@@ -12,7 +12,7 @@ short_description: Install Odoo's modules and close its default sign-in
 version_added: 0.1.0
 description:
   - Reads the database directly, as the application's role over verified TLS, and plans what is missing - modules, the
-    language, the administrator's password, the public address.
+    language, the first administrator's login (C(admin)) and password, the public address.
   - Missing modules are installed by a container of the release that ends when it is done. States are read again
     afterwards, because Odoo passes over names it does not know without an error.
   - The administrator's password is written as a hash, straight after the installation and before any release serves, so

@@ -216,10 +216,12 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
 
 def redis(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
     """The cache host's slice."""
+    maxmemory_mb = spec["redis"].get("maxmemory_mb") or sizing.cache_data(budget.cache)
     return {
         "address": host.address,
         "port": spec["redis"]["port"],
-        "maxmemory_mb": spec["redis"].get("maxmemory_mb") or sizing.cache_data(budget.cache),
+        "maxmemory_mb": maxmemory_mb,
+        "memory_mb": sizing.cache_need(maxmemory_mb),
         "users": {
             "sessions": {"keys": ["session:*"]},
             "ratelimit": {"keys": ["rate:*"]},

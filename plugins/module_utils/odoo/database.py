@@ -80,6 +80,8 @@ class Database:
                     changed = connection.execute(query, [digest])
                     if changed.rowcount != 1:
                         raise EstateError("the database has no administrator (base.user_admin); is it one of Odoo's?")
+                if step.kind == "login":
+                    connection.execute(f"UPDATE res_users SET login = %s WHERE id = ({ADMINISTRATOR})", [step.name])
                 if step.kind == "parameter":
                     connection.execute(
                         "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) "

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.conf import matches
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
+# The account of base.user_admin belongs to the estate; who wants a name of their own signs in with one of their own.
+LOGIN = "admin"
 PENDING = ("to install", "to upgrade", "to remove")
 
 
@@ -48,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Step:
-    """What apply() does. kind: install, upgrade, language, password or parameter."""
+    """What apply() does. kind: install, upgrade, language, password, login or parameter."""
 
     kind: str
     name: str
@@ -80,6 +82,9 @@ def plan(wanted: Wanted, found: Found) -> list[Change]:
         who = found.administrator[0] if found.administrator else "admin"
         what = f"password of the administrator {who}"
         changes.append(Change(what, "update", "other", "planned", secret=True, data=Step("password", who)))
+    if found.administrator and found.administrator[0] != LOGIN:
+        what = "login of the administrator"
+        changes.append(Change(what, "update", found.administrator[0], LOGIN, data=Step("login", LOGIN)))
     for key, value in wanted.parameters.items():
         seen = found.parameters.get(key)
         if seen != value:

@@ -80,6 +80,12 @@ def test_a_default_or_lost_password_is_replaced_and_never_shown(stored):
     assert set(change.report().values()) >= {"(secret)"}
 
 
+def test_the_administrators_login_is_put_back():
+    """Access is set up under this name; a run must not be locked out by who changed it."""
+    changed = found(administrator=("somebody@example.com", DONE.administrator[1]))
+    assert steps(changed) == [("login", "admin")]
+
+
 def test_an_address_that_odoo_rewrote_is_put_back():
     changed = found(parameters={"web.base.url": "http://10.0.0.1", "web.base.url.freeze": "True"})
     assert steps(changed) == [("parameter", "web.base.url")]
