@@ -67,8 +67,10 @@ tools:
 	  apt-get update -q && apt-get install -qy --no-install-recommends chromium libnss3-tools nmap; }
 
 # What Molecule leaves standing is tested from outside, as customers, people and strangers meet it; then it is removed.
+# Destroyed first: Molecule remembers what it created, even if lab-down has taken it away.
 scenario-default: setup tools ## The whole estate on six hosts: bare check, converge, idempotence, verify, tests from outside
 	$(call phase,"Molecule default: the whole estate on six hosts (cold: images take 15 min first)")
+	@molecule --base-config molecule/config.yml destroy -s default
 	@molecule --base-config molecule/config.yml test -s default --destroy never
 	$(call phase,"Tests of the estate from outside")
 	@pytest tests/integration tests/browser -m "not drill"
@@ -76,6 +78,7 @@ scenario-default: setup tools ## The whole estate on six hosts: bare check, conv
 
 scenario-solo: setup tools ## The lightweight estate on one host: the same, in short
 	$(call phase,"Molecule solo: everything on one host")
+	@molecule --base-config molecule/config.yml destroy -s solo
 	@molecule --base-config molecule/config.yml test -s solo --destroy never
 	$(call phase,"Tests of the single-host estate from outside")
 	@ESTATE_INVENTORY=molecule/solo/inventory pytest tests/integration/test_estate.py
