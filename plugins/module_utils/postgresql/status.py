@@ -30,7 +30,8 @@ SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS stan
 REPLICATION = """
 SELECT r.application_name AS member, host(r.client_addr) AS address, r.state, r.sync_state,
        s.ssl, s.version AS tls_version,
-       r.replay_lsn::text AS replay_lsn, pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint AS lag_bytes,
+       r.replay_lsn::text AS replay_lsn,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.replay_lsn, r.sent_lsn))::bigint AS lag_bytes,
        coalesce(extract(epoch FROM r.replay_lag), 0)::float AS lag_seconds
 FROM pg_stat_replication r JOIN pg_stat_ssl s USING (pid) WHERE r.application_name <> 'pg_basebackup' ORDER BY 1
 """
@@ -45,9 +46,11 @@ SELECT status, sender_host AS member, slot_name::text AS slot, conninfo LIKE '%s
        latest_end_lsn::text AS latest_end_lsn,
        CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
             ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END::float AS lag_seconds,
-       pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn())::bigint AS lag_bytes
+       pg_wal_lsn_diff(coalesce(latest_end_lsn, flushed_lsn),
+                       coalesce(pg_last_wal_replay_lsn(), flushed_lsn))::bigint AS lag_bytes
 FROM pg_stat_wal_receiver
 """
+"""An idle primary takes seconds to say where its WAL ends; until then what was received is all that is known."""
 WITHOUT_TLS = """
 SELECT count(*)::int AS n FROM pg_hba_file_rules WHERE type IN ('host', 'hostnossl') AND auth_method <> 'reject'
 """
