@@ -197,8 +197,8 @@ def site(lab) -> str:
     return f"https://{lab.spec()['domain']}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def odoo(lab) -> Administrator:
-    """Odoo's API as the administrator, on the internal entry point."""
+    """Odoo's API as the administrator, on the internal entry point; a connection of its own for each file of tests."""
     spec = lab.spec()
     return Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
