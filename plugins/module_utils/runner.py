@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError, diff_of
 
 
@@ -25,15 +26,17 @@ class Capability(Protocol):
         """What must hold, judged on a state that was read."""
 
 
-def run(module: Any, capability: Capability, **extra: Any) -> None:
+def run(module: Any, capability: Capability, lock: str | None = None, **extra: Any) -> None:
     """Converge one capability and leave the module.
 
     In check mode nothing is applied and the controls judge the present state. Otherwise the state is read again after
     the changes and must plan to nothing: what the module does not reach in one run is an error, not a second change.
+    lock: a name on the host under which one run at a time changes anything; a second one waits, then is refused.
     `extra` is returned as it is.
     """
     changes: list[Change] = []
     try:
+        _held = System().lock(f"{STATE}/{lock}.lock") if lock and not module.check_mode else None
         current = capability.read()
         changes = capability.plan(current)
         if changes and not module.check_mode:

@@ -186,7 +186,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.docker import client
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.model import release_from
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.release import ContainerRelease
-from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 STR = {"type": "str"}
@@ -254,12 +253,10 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("docker"), exception=client.IMPORT_ERROR)
     try:
         release = release_from(module.params)
-        if not module.check_mode:
-            _held = System().lock(f"{STATE}/container_release-{release.name}.lock")
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
     capability = ContainerRelease(release, client.Engine())
-    runner.run(module, capability, serving=capability.serving)
+    runner.run(module, capability, lock=f"container_release-{release.name}", serving=capability.serving)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,6 @@ log:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.retailerp.estate.plugins.module_utils.docker import client
-from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database, modules
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.once import Once
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
@@ -210,14 +209,11 @@ def main() -> None:
         for library, error in (("psycopg", database.IMPORT_ERROR), ("docker", client.IMPORT_ERROR)):
             if error:
                 module.fail_json(msg=missing_required_lib(library), exception=error)
-        try:
-            _held = System().lock(f"{STATE}/odoo_modules-{params['name']}.lock")
-        except EstateError as err:
-            module.fail_json(msg=str(err))
     wanted = modules.Wanted(params["modules"], params["language"], params["url"], params["administrator_password"])
     asked = None if database.IMPORT_ERROR else database.Database(params["database"])
     once = Once(params["name"], params["network"], params["container"], params["memory_mb"], params["timeout_s"])
-    run(module, OdooModules(wanted, asked, once, module.check_mode), log=once.log)
+    capability = OdooModules(wanted, asked, once, module.check_mode)
+    run(module, capability, lock=f"odoo_modules-{params['name']}", log=once.log)
 
 
 if __name__ == "__main__":

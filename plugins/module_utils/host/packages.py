@@ -54,13 +54,12 @@ class Seen:
 
 def plan(seen: Seen, names: list[str], hold: list[str]) -> list[Change]:
     """First mend what was interrupted, then install, then hold."""
-    changes = []
-    if seen.journal or seen.broken():
-        changes.append(Change(INTERRUPTED, "update", ", ".join(seen.broken()) or "dpkg's journal", "installed whole"))
-    mended = seen.broken() if changes else []
+    broken, changes = seen.broken(), []
+    if seen.journal or broken:
+        changes.append(Change(INTERRUPTED, "update", ", ".join(broken) or "dpkg's journal", "installed whole"))
     for name in names:
-        if not seen.installed(name) and name not in mended:
-            changes.append(Change(f"package {name}", "create", None, "installed"))
+        if not seen.installed(name) and name not in broken:
+            changes.append(Change(f"package {name}", "create", None, "installed", data=name))
     changes += [Change(f"hold of package {name}", "create", None, "held") for name in hold if not seen.held(name)]
     return changes
 
@@ -84,7 +83,7 @@ class Packages:
 
     def apply(self, changes: list[Change]) -> None:
         """Mend, install and hold, with one call each, however many packages there are."""
-        missing = [change.resource.split()[-1] for change in changes if change.resource.startswith("package ")]
+        missing = [change.data for change in changes if change.data]
         with self._services_stay_stopped():
             if any(change.resource == INTERRUPTED for change in changes):
                 self._run(["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "-a"])
