@@ -123,6 +123,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, cluster, server, status
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.upstream import Upstream
@@ -261,8 +262,9 @@ def main() -> None:
         runner.run(module, Cluster(module.params, None))
         return
     try:
-        with server.Layout(module.params["version"]).lock() as lock:
-            runner.run(module, Cluster(module.params, lock))
+        # Programs that copy the data hold it, too: one that outlives a killed run still keeps the next one waiting.
+        with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
+            runner.run(module, Cluster(module.params, lock.fileno()))
     except EstateError as err:
         module.fail_json(msg=str(err))
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Removes hosts of the lab with their disks; after the last one also ops1, the name server and the networks.
-# usage: remove.sh LAB-FOLDER HOST...         says "removed" when there was something, "last" when nothing of the lab is left
+# usage: remove.sh LAB-FOLDER HOST...         says "removed" when there was something, "last" when nothing of the lab is left,
+# "standing" with the hosts of another scenario that still need ops1, the networks and the keys
 set -eu
 folder=$1
 shift
@@ -16,7 +17,10 @@ drop() {
 }
 drop "$@"
 left=$(docker ps --all --filter label=estate-lab --format '{{.Names}}' | grep -vx -e estate-lab-ops1 -e estate-lab-dns || true)
-if [ -n "$left" ]; then exit 0; fi
+if [ -n "$left" ]; then
+  echo "standing:" $left
+  exit 0
+fi
 drop ops1 dns
 for network in estate-lab-private estate-lab-public; do
   docker network inspect $network >/dev/null 2>&1 && docker network rm $network

@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import glob
 import os
 import pwd
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +29,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 ARGUMENTS = {"version": {"type": "str", "required": True}, "port": {"type": "int", "default": 5432}}
 """Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
 LIBRARY = "/var/lib/postgresql"
-LOCK_WAIT_S = 30
 READY_WAIT_S = 120
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
 """What initdb and a base backup leave in the data directory; the configuration lies in /etc/postgresql."""
@@ -72,27 +67,6 @@ class Layout:
 
     def program(self, name: str) -> str:
         return f"/usr/lib/postgresql/{self.version}/bin/{name}"
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[int]:
-        """One run at a time; yields the descriptor. A child that outlives a killed run has it, too: the lock holds."""
-        path = f"/run/lock/estate-postgresql-{self.version}-{self.name}.lock"
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + LOCK_WAIT_S
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError as err:
-                    if time.monotonic() >= deadline:
-                        raise EstateError(
-                            f"another run works on {self.directory} (its lock is {path}); wait until it has ended"
-                        ) from err
-                    time.sleep(0.5)
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
 
 def read_instance(layout: Layout, name: str) -> Instance:
