@@ -27,15 +27,8 @@ author:
 extends_documentation_fragment:
   - retailerp.estate.attributes
   - retailerp.estate.postgresql_server
+  - retailerp.estate.postgresql_member
 options:
-  member:
-    description: This member's name in O(members).
-    type: str
-    required: true
-  members:
-    description: The address of each member, this one included, by name. The names are in their certificates.
-    type: dict
-    required: true
   role:
     description: What this member becomes while no member holds data.
     type: str
@@ -43,23 +36,11 @@ options:
     required: true
   found:
     description: >-
-      The C(instance) that M(retailerp.estate.postgresql_info) returned for each of the other members. Members left out
+      The C(instance) that M(retailerp.estate.postgresql_replication_info) returned for each of the other members. Members left out
       are unknown, and with an unknown member no new primary is made.
     type: list
     elements: dict
     default: []
-  replication_user:
-    description: Role that may stream.
-    type: str
-    required: true
-  replication_password:
-    description: Its password.
-    type: str
-    required: true
-  ca_file:
-    description: The authority of the members' certificates, on this host.
-    type: path
-    required: true
   locale:
     description: What a new cluster is made with.
     type: dict
@@ -110,7 +91,7 @@ changes:
       before: null
       after: "standby: base backup of the primary"
 controls:
-  description: What was checked; this module has none, M(retailerp.estate.postgresql_info) has.
+  description: What was checked; this module has none, M(retailerp.estate.postgresql_replication_info) has.
   returned: always
   type: list
   elements: dict
@@ -124,9 +105,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, cluster, server, status
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    client,
+    cluster,
+    member,
+    server,
+    status,
+    upstream,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.upstream import Upstream
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 CATCH_UP_S = 30
@@ -140,14 +127,7 @@ class Cluster:
         self.params = params
         self.lock = lock
         self.layout = server.Layout(params["version"])
-        self.upstream = Upstream(
-            member=params["member"],
-            members=params["members"],
-            port=params["port"],
-            user=params["replication_user"],
-            password=params["replication_password"],
-            ca_file=params["ca_file"],
-        )
+        self.upstream = upstream.of(params)
         others = [name for name in params["members"] if name != params["member"]]
         found = {instance["name"]: instance for instance in params["found"]}
         self.desired = cluster.Desired(
@@ -174,6 +154,8 @@ class Cluster:
             hopeless=self._hopeless(own),
             pending=pending,
             primary_settings=self._primary_settings(own) if pending else {},
+            fenced=member.is_fenced(),
+            permitted=member.is_permitted(),
         )
 
     def plan(self, current: cluster.Current) -> list[Change]:
@@ -186,7 +168,7 @@ class Cluster:
             getattr(self, f"_{change.data}")()
 
     def controls(self, current: cluster.Current) -> list[Control]:
-        """None: what must hold of a running cluster is postgresql_info's."""
+        """None: what must hold of a running cluster is postgresql_replication_info's."""
         return []
 
     def _hopeless(self, own: cluster.Instance) -> bool:
@@ -214,6 +196,10 @@ class Cluster:
 
     def _initialise(self) -> None:
         server.initialise(self.layout, self.params["locale"], self.lock)
+        member.permit()
+
+    def _permit(self) -> None:
+        member.permit()
 
     def _clone(self) -> None:
         self.upstream.identify()
@@ -233,6 +219,8 @@ class Cluster:
         server.clean(self.layout)
 
     def _restart(self) -> None:
+        if server.read_instance(self.layout, self.params["member"]).role == cluster.PRIMARY:
+            member.permit()
         server.restart(self.layout, self.params["port"])
 
 
@@ -245,14 +233,10 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "member": {"type": "str", "required": True},
-            "members": {"type": "dict", "required": True},
             "role": {"type": "str", "choices": ["primary", "standby"], "required": True},
             "found": {"type": "list", "elements": "dict", "default": []},
             **server.ARGUMENTS,
-            "replication_user": {"type": "str", "required": True},
-            "replication_password": {"type": "str", "required": True, "no_log": True},
-            "ca_file": {"type": "path", "required": True},
+            **upstream.ARGUMENTS,
             "locale": {"type": "dict", "default": {}, "options": locale},
             "restart": {"type": "bool", "default": False},
         },

@@ -41,7 +41,7 @@ class Instance:
 
     @classmethod
     def of(cls, name: str, found: dict[str, Any] | None) -> Instance:
-        """From what postgresql_info returned for that member; unknown without it."""
+        """From what postgresql_replication_info returned for that member; unknown without it."""
         known = {key: value for key, value in (found or {}).items() if key in cls.__dataclass_fields__}
         return cls(**{**known, "name": name})
 
@@ -70,6 +70,7 @@ class Current:
     hopeless: the primary said it no longer has the WAL this standby needs next.
     pending: settings that wait for a restart.
     primary_settings: the primary's values of NEVER_LESS_THAN_PRIMARY, as replayed into the control file.
+    fenced: a switchover or failover stopped it for good; permitted: it may start as primary without asking the others.
     """
 
     own: Instance
@@ -77,6 +78,8 @@ class Current:
     hopeless: bool = False
     pending: tuple[Pending, ...] = ()
     primary_settings: dict[str, int] = field(default_factory=dict)
+    fenced: bool = False
+    permitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
 def plan(current: Current, desired: Desired) -> list[Change]:
     """The steps for this member, in order; the data of each Change names it for apply()."""
     role = role_of(current.own, desired.peers, desired.role)
+    if current.fenced:
+        raise EstateError(
+            f"{current.own.describe()} is fenced: a switchover or failover stopped it for good; "
+            "bring it back by the playbook rejoin"
+        )
     resource = f"data directory {desired.directory}"
     changes = []
     if current.own.data == ABSENT and role == PRIMARY:
@@ -137,6 +145,10 @@ def plan(current: Current, desired: Desired) -> list[Change]:
         changes.append(Change(resource, "update", before, "standby: base backup of the primary", data="replace"))
     elif current.leftovers:
         changes.append(Change("leftovers of an interrupted run", "delete", ", ".join(current.leftovers), data="clean"))
+    own = current.own
+    if own.data == READY and own.role == PRIMARY and not own.running and not current.permitted:
+        # role_of() has seen every member: the server need not ask them again, some of which may not run yet.
+        changes.append(Change(f"start of {desired.unit}", "run", None, "permitted: no other is primary", data="permit"))
     if desired.restart and current.pending and _restart_allowed(role, current):
         now = {setting.name: setting.now for setting in current.pending}
         then = {setting.name: setting.then for setting in current.pending}

@@ -25,6 +25,11 @@ class Status:
     errors: tuple[str, ...] = ()
     rules_without_tls: int = 0
 
+    @property
+    def position(self) -> str | None:
+        """How far a standby has received or replayed the log, whichever is more; None on a primary."""
+        return self.summary["position"]
+
 
 @dataclass(frozen=True)
 class Limits:

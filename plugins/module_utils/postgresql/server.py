@@ -87,7 +87,7 @@ def read_instance(layout: Layout, name: str) -> Instance:
         role=STANDBY if signal else PRIMARY,
         running=is_running(layout),
         system_identifier=control["Database system identifier"],
-        timeline=int(control["Latest checkpoint's TimeLineID"]),
+        timeline=max([int(control["Latest checkpoint's TimeLineID"]), *begun_timelines(layout)]),
         state=control["Database cluster state"],
     )
 
@@ -104,6 +104,12 @@ def control_data(layout: Layout) -> dict[str, str] | None:
     if done.returncode:
         return None
     return dict(re.findall(r"^([^:]+):\s+(.*)$", done.stdout, re.MULTILINE))
+
+
+def begun_timelines(layout: Layout) -> list[int]:
+    """Timelines that have a history file: a member that died right after its promotion has no checkpoint on its own yet."""
+    names = (os.path.basename(path) for path in glob.glob(f"{layout.directory}/pg_wal/*.history"))
+    return [int(name[:8], 16) for name in names]
 
 
 def primary_settings(control: dict[str, str] | None) -> dict[str, int]:
@@ -142,7 +148,7 @@ def pending(connection: Any) -> tuple[Pending, ...]:
 def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
     """A new cluster with data checksums, made beside and renamed into place."""
     _fresh_staging(layout)
-    _run(
+    run(
         [
             layout.program("initdb"),
             *("--pgdata", layout.staging, "--username", client.SYSTEM_USER, "--data-checksums"),
@@ -158,7 +164,7 @@ def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
 def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> None:
     """A standby from a base backup. `source` is a conninfo without password; `passfile` the descriptor of a pgpass."""
     _fresh_staging(layout)
-    _run(
+    run(
         [
             layout.program("pg_basebackup"),
             *("--pgdata", layout.staging, "--dbname", f"{source} passfile=/proc/self/fd/{passfile}"),
@@ -169,7 +175,7 @@ def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> N
     )
     with open(os.path.join(layout.staging, "standby.signal"), "x", encoding="ascii"):
         pass
-    _own(os.path.join(layout.staging, "standby.signal"))
+    own(os.path.join(layout.staging, "standby.signal"))
     _finish(layout)
 
 
@@ -181,7 +187,7 @@ def clean(layout: Layout) -> None:
 
 def systemctl(verb: str, unit: str) -> None:
     """Act on the unit; its own words are in the error."""
-    _run(["systemctl", verb, unit], f"systemctl {verb} {unit}", (), as_user=None)
+    run(["systemctl", verb, unit], f"systemctl {verb} {unit}", (), as_user=None)
 
 
 def restart(layout: Layout, port: int) -> None:
@@ -194,8 +200,8 @@ def _fresh_staging(layout: Layout) -> None:
     if os.path.exists(layout.staging):
         shutil.rmtree(layout.staging)
     os.makedirs(layout.staging, mode=0o700)
-    _own(os.path.dirname(layout.staging))
-    _own(layout.staging)
+    own(os.path.dirname(layout.staging))
+    own(layout.staging)
 
 
 def _finish(layout: Layout) -> None:
@@ -208,24 +214,30 @@ def _finish(layout: Layout) -> None:
     with open(os.path.join(layout.staging, "postgresql.auto.conf"), "x", encoding="ascii"):
         pass
     os.chmod(os.path.join(layout.staging, "postgresql.auto.conf"), 0o600)
-    _own(os.path.join(layout.staging, "postgresql.auto.conf"))
+    own(os.path.join(layout.staging, "postgresql.auto.conf"))
     if os.path.isdir(layout.directory) and os.listdir(layout.directory):
         os.rename(layout.directory, layout.replaced)
     os.rename(layout.staging, layout.directory)
-    descriptor = os.open(os.path.dirname(layout.directory), os.O_RDONLY)
+    sync(os.path.dirname(layout.directory))
+    clean(layout)
+
+
+def sync(directory: str) -> None:
+    """Make sure that what was renamed, made or removed in a directory outlives a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    clean(layout)
 
 
-def _own(path: str) -> None:
+def own(path: str) -> None:
+    """Give a path to postgres."""
     account = pwd.getpwnam(client.SYSTEM_USER)
     os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _run(command: list[str], what: str, descriptors: tuple[int, ...], as_user: str | None = client.SYSTEM_USER) -> None:
+def run(command: list[str], what: str, descriptors: tuple[int, ...], as_user: str | None = client.SYSTEM_USER) -> None:
     """Run a program, as postgres unless told otherwise, with only these descriptors and no environment of ours."""
     account = pwd.getpwnam(as_user) if as_user else None
     identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import Leader, parse_history
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 try:
@@ -19,6 +20,14 @@ try:
 except ImportError:
     pq = None
 
+ARGUMENTS = {
+    "member": {"type": "str", "required": True},
+    "members": {"type": "dict", "required": True},
+    "replication_user": {"type": "str", "required": True},
+    "replication_password": {"type": "str", "required": True, "no_log": True},
+    "ca_file": {"type": "path", "required": True},
+}
+"""As every module that speaks to other members takes them (documented in doc_fragments/postgresql_member.py)."""
 ANSWER_S = 15
 GONE = "has already been removed"
 """The end of the primary's message about WAL it no longer has; the role sets lc_messages to C."""
@@ -61,12 +70,20 @@ class Upstream:
     def identify(self) -> str:
         """The system identifier of the primary. Raises EstateError when no member is one that answers."""
         with self._connection() as connection:
-            return _value(connection, b"IDENTIFY_SYSTEM", 0)
+            return _row(connection, b"IDENTIFY_SYSTEM")[0]
+
+    def leader(self) -> Leader:
+        """The primary's cluster, timeline and history. Raises EstateError when no member is one that answers."""
+        with self._connection() as connection:
+            identity = _row(connection, b"IDENTIFY_SYSTEM")
+            timeline = int(identity[1])
+            text = _row(connection, f"TIMELINE_HISTORY {timeline}".encode())[1] if timeline > 1 else ""
+        return Leader(identity[0], timeline, parse_history(text))
 
     def settings(self, names: Iterable[str]) -> dict[str, int]:
         """What the primary runs with now."""
         with self._connection() as connection:
-            return {name: int(_value(connection, f"SHOW {name}".encode(), 0)) for name in names}
+            return {name: int(_row(connection, f"SHOW {name}".encode())[0]) for name in names}
 
     def has_wal(self, position: str, timeline: int) -> bool:
         """Whether the primary can go on streaming from there; other errors than missing WAL raise EstateError."""
@@ -102,17 +119,29 @@ class Upstream:
             connection.finish()
 
 
+def of(params: dict) -> Upstream:
+    """From the options of a module (ARGUMENTS and server.ARGUMENTS)."""
+    return Upstream(
+        member=params["member"],
+        members=params["members"],
+        port=params["port"],
+        user=params["replication_user"],
+        password=params["replication_password"],
+        ca_file=params["ca_file"],
+    )
+
+
 def _judge(message: str) -> bool:
     if GONE in message:
         return False
     raise EstateError(f"the primary cannot stream to this standby: {message}")
 
 
-def _value(connection: pq.PGconn, command: bytes, column: int) -> str:
+def _row(connection: pq.PGconn, command: bytes) -> list[str]:
     result = connection.exec_(command)
     if result.status != pq.ExecStatus.TUPLES_OK:
         raise EstateError(f"the primary refused {command.decode()}: {_text(result.error_message)}")
-    return (result.get_value(0, column) or b"").decode()
+    return [(result.get_value(0, column) or b"").decode() for column in range(result.nfields)]
 
 
 def _segment_start(position: str, segment: int = 16 * 1024 * 1024) -> str:

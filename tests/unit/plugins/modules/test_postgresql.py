@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, cluster, server
-from ansible_collections.retailerp.estate.plugins.modules import postgresql_access, postgresql_cluster, postgresql_info
+from ansible_collections.retailerp.estate.plugins.modules import postgresql_access, postgresql_cluster, postgresql_replication_info
 
 NOWHERE = "99"
 """A version that no machine has: a bare host."""
@@ -115,7 +115,7 @@ def test_access_leaves_unmanaged_what_is_left_out(call, monkeypatch):
 
 
 def test_info_tells_of_a_bare_host(call):
-    result = call(postgresql_info, member="db1", version=NOWHERE, standbys=["db2"])
+    result = call(postgresql_replication_info, member="db1", version=NOWHERE, standbys=["db2"])
     assert not result["changed"]
     assert result["instance"]["data"] == "absent"
     assert result["status"] == {}
@@ -128,7 +128,7 @@ def test_a_cluster_of_another_version_is_not_hidden_by_a_new_one(call, library):
     """The distribution was upgraded under it."""
     (library / "15" / "main" / "global").mkdir(parents=True)
     (library / "15" / "main" / "global" / "pg_control").write_bytes(b"")
-    assert call(postgresql_info, member="db2", version=NOWHERE)["instance"]["data"] == "broken"
+    assert call(postgresql_replication_info, member="db2", version=NOWHERE)["instance"]["data"] == "broken"
     refused = call(postgresql_cluster, **{**MEMBER, "role": "primary"})
     assert refused["failed"]
     assert "no cluster of this version, and not nothing either" in refused["msg"]
@@ -138,5 +138,5 @@ def test_a_data_disk_that_was_kept_is_read_once_the_server_is_installed(call, li
     """A new system on it has no pg_controldata yet."""
     (library / NOWHERE / "main" / "global").mkdir(parents=True)
     (library / NOWHERE / "main" / "global" / "pg_control").write_bytes(b"")
-    told = call(postgresql_info, member="db2", version=NOWHERE)["instance"]
+    told = call(postgresql_replication_info, member="db2", version=NOWHERE)["instance"]
     assert (told["data"], told["role"]) == ("unknown", "primary")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: postgresql_info
+module: postgresql_replication_info
 short_description: Tell a member's role, replication and controls
 version_added: 0.1.0
 description:
@@ -47,7 +47,7 @@ options:
 
 EXAMPLES = r"""
 - name: See how replication does
-  retailerp.estate.postgresql_info:
+  retailerp.estate.postgresql_replication_info:
     member: db1
     version: "17"
     standbys: [db2]

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a standby may be promoted, and what that would cost. Pure: no I/O, no Ansible.
+
+Two questions, each answered by proof or by a refusal: can anything else still take writes, and has the standby all that was
+acknowledged. The second can be answered by the old primary's own disk, or, with durability `strict`, by all standbys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
+    ABSENT,
+    PRIMARY,
+    READY,
+    STANDBY,
+    UNKNOWN,
+    Instance,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
+
+STRICT, AVAILABLE = "strict", "available"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A member as it was read. position: how far a running standby has received; synchronous: it runs with strict's settings."""
+
+    instance: Instance
+    position: str | None = None
+    synchronous: bool = False
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Why a member cannot take writes (proof: for an operator to read), and the last record on its disk where that was read."""
+
+    proof: str
+    last_record: str | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that is known. members: the others, unseen ones too; fences: by member; durability: as the estate's file says."""
+
+    target: Seen
+    members: tuple[Seen, ...]
+    fences: Mapping[str, Fence] = field(default_factory=dict)
+    durability: str = AVAILABLE
+
+
+def situation(
+    own: Mapping[str, Any],
+    found: Sequence[Mapping[str, Any]],
+    others: Sequence[str],
+    fences: Mapping[str, Mapping[str, Any]],
+    durability: str,
+) -> Situation:
+    """From what postgresql_replication_info returned for this member (own) and for those of the others that were reached."""
+    known = {info["instance"]["name"]: info for info in found}
+    return Situation(
+        target=_seen(own),
+        members=tuple(_seen(known.get(name) or {"instance": {"name": name}}) for name in others),
+        fences={name: Fence(fence["proof"], fence.get("last_record")) for name, fence in fences.items()},
+        durability=durability,
+    )
+
+
+def _seen(info: Mapping[str, Any]) -> Seen:
+    status = info.get("status") or {}
+    instance = Instance.of(info["instance"]["name"], dict(info["instance"]))
+    return Seen(instance, status.get("position"), bool(status.get("synchronous_standby_names")))
+
+
+def choose(members: tuple[Seen, ...]) -> str | None:
+    """The standby that has received most; the first of them in the estate's order. None when no standby runs."""
+    running = [seen for seen in members if _is_standby(seen)]
+    return max(running, key=_reach).instance.name if running else None
+
+
+def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[str]:
+    """Every reason not to promote, each with what to do; none when it is safe or its price was named."""
+    target = situation.target
+    name = target.instance.name
+    if not _is_standby(target):
+        return [f"{target.instance.describe()} is no running standby: only one that runs can be promoted"]
+    found = [reason for seen in situation.members if (reason := _in_the_way(seen, target, situation.fences))]
+    if found:
+        return found
+    doubts = incomplete(situation)
+    if accept_data_loss is not None and accept_data_loss != target.position:
+        return [f"accept_data_loss is {accept_data_loss}, but {name} has received up to {target.position}: name that position"]
+    if doubts and accept_data_loss is None:
+        return [
+            f"{doubts}. Whatever was acknowledged after {target.position} would be lost; if that is to be, "
+            f"run again with -e accept_data_loss={target.position}"
+        ]
+    return []
+
+
+def incomplete(situation: Situation) -> str | None:
+    """Why it is not proven that the target has every acknowledged write; None when it is."""
+    target, name = situation.target, situation.target.instance.name
+    records = [fence.last_record for fence in situation.fences.values() if fence.last_record]
+    former = [seen for seen in situation.members if not _is_standby(seen)]
+    if former and len(records) == len(former):
+        beyond = [record for record in records if lsn(record) >= lsn(target.position or "0/0")]
+        if not beyond:
+            return None
+        if situation.durability != STRICT:
+            return f"the log of the old primary goes on at {max(beyond, key=lsn)}, beyond what {name} has received"
+    if situation.durability != STRICT:
+        return f"durability is {situation.durability}: the old primary did not wait for {name}"
+    if not target.synchronous:
+        return f"{name} does not run with the settings of durability strict, so the old primary may not have waited for it"
+    # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen.
+    if len(former) > 1:
+        unseen = ", ".join(seen.instance.describe() for seen in former)
+        return f"each acknowledged write is on one standby at least, but not all of them were seen ({unseen})"
+    return None
+
+
+def _in_the_way(seen: Seen, target: Seen, fences: Mapping[str, Fence]) -> str | None:
+    other, name = seen.instance, target.instance.name
+    if other.data == ABSENT or other.name in fences:
+        return None
+    if other.data == UNKNOWN:
+        return (
+            f"{other.name} was not reached, and nothing proves that it takes no writes: bring it back, or let "
+            f"postgresql_fence_command switch it off"
+        )
+    if other.data != READY or other.role == PRIMARY:
+        hint = "use the playbook switchover" if other.running else "it must be fenced first"
+        return f"{other.describe()} is there; {hint}"
+    if other.system_identifier != target.instance.system_identifier:
+        return f"{other.describe()} and {target.instance.describe()} are different clusters"
+    if (other.timeline or 0) > (target.instance.timeline or 0):
+        return f"{other.describe()} is on a later timeline than {name}: promote that one (-e target={other.name})"
+    if not other.running:
+        return f"{other.describe()} is a standby that does not run: start it, or nobody knows whether it has more than {name}"
+    if _reach(seen) > _reach(target):
+        return f"{other.name} has received up to {seen.position}, {name} only {target.position}: -e target={other.name}"
+    return None
+
+
+def _is_standby(seen: Seen) -> bool:
+    return seen.instance.data == READY and seen.instance.role == STANDBY and seen.instance.running
+
+
+def _reach(seen: Seen) -> tuple[int, int]:
+    return (seen.instance.timeline or 0, lsn(seen.position or "0/0"))

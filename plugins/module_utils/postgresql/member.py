@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What moves a member between roles on its host: fence and permit, promotion, rewind. The decisions are in replication.py."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import parse_history
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+FENCE = f"{STATE}/postgresql.fenced"
+"""Stands in the unit's ConditionPathExists: while it is there nothing starts the server, not even a boot."""
+PERMIT = "/run/retailerp-estate/postgresql.permit"
+"""For roles/postgresql/files/guard.py: this run has seen all members, so the primary need not ask them."""
+PERMIT_S = 240
+"""A little less than the guard's own limit, which counts when the server starts."""
+PROMOTION_S = 60
+
+
+def fence(reason: str) -> None:
+    """Keep the server from starting, from now on."""
+    os.makedirs(STATE, mode=0o700, exist_ok=True)
+    with open(FENCE, "w", encoding="utf-8") as file:
+        file.write(reason + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    server.sync(STATE)
+
+
+def unfence() -> None:
+    """Let the server start again."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(FENCE)
+    server.sync(STATE)
+
+
+def is_fenced() -> bool:
+    """Whether something of ours keeps the server from starting."""
+    return os.path.exists(FENCE)
+
+
+def permit() -> None:
+    """Let the server start as primary without asking the others, for some minutes and until the next boot."""
+    os.makedirs(os.path.dirname(PERMIT), mode=0o700, exist_ok=True)
+    with open(PERMIT, "w", encoding="utf-8"):
+        os.utime(PERMIT)
+
+
+def is_permitted() -> bool:
+    """Whether permit() was called just now."""
+    try:
+        return 0 <= time.time() - os.stat(PERMIT).st_mtime < PERMIT_S
+    except OSError:
+        return False
+
+
+def _rewinding(layout: server.Layout) -> str:
+    return f"{layout.directory}.estate-rewind"
+
+
+def is_torn(layout: server.Layout) -> bool:
+    """Whether a rewind was cut short: such a data directory is of no use, only a base backup helps."""
+    return os.path.exists(_rewinding(layout))
+
+
+def whole(layout: server.Layout) -> None:
+    """The data directory is in one piece again."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_rewinding(layout))
+
+
+def last_record(layout: server.Layout) -> str | None:
+    """Where the last whole record on the disk of a stopped member begins; None when its log cannot be read."""
+    control = server.control_data(layout)
+    if not control:
+        return None
+    wal = f"{layout.directory}/pg_wal"
+    timeline = control["Latest checkpoint's TimeLineID"]
+    command = [
+        *(layout.program("pg_waldump"), "--path", wal, "--timeline", timeline),
+        *("--start", control["Latest checkpoint location"]),
+    ]
+    last, messages = None, ""
+    # Read as it comes: the log since the last checkpoint may be a gigabyte.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env={"LC_ALL": "C"}
+    ) as running:
+        for line in running.stdout or ():
+            record = re.search(r"\blsn: ([0-9A-F]+/[0-9A-F]+)", line)
+            if record:
+                last = record[1]
+            else:
+                messages = line
+    if last is None and messages:
+        raise EstateError(f"the write-ahead log of {layout.directory} cannot be read: {messages.strip()}")
+    return last
+
+
+def history(layout: server.Layout, timeline: int) -> tuple[tuple[int, str], ...]:
+    """The timelines before this one, each with the position at which it was left."""
+    try:
+        with open(f"{layout.directory}/pg_wal/{timeline:08X}.history", encoding="utf-8") as file:
+            return parse_history(file.read())
+    except FileNotFoundError:
+        return ()
+
+
+def promote(port: int) -> None:
+    """Make a running standby primary, and wait until it takes writes."""
+    with client.connect(port) as connection:
+        done = client.row(connection, "SELECT pg_promote(true, %s) AS done", PROMOTION_S)["done"]
+    if not done:
+        raise EstateError(f"the standby was told to become primary and is not after {PROMOTION_S} s; see its log")
+
+
+def make_slots(port: int, names: list[str]) -> None:
+    """Make these physical slots; they keep WAL from now on."""
+    with client.connect(port) as connection:
+        for name in names:
+            client.rows(connection, "SELECT pg_create_physical_replication_slot(%s, true)", name)
+
+
+def follow(layout: server.Layout) -> None:
+    """Make the data directory a standby's."""
+    path = os.path.join(layout.directory, "standby.signal")
+    with open(path, "a", encoding="ascii"):
+        pass
+    server.own(path)
+    server.sync(layout.directory)
+
+
+def rewind(layout: server.Layout, source: str, passfile: int, lock: int) -> None:
+    """Take the data directory back to the primary's history. `source` is a conninfo without password."""
+    with open(_rewinding(layout), "w", encoding="ascii"):
+        pass
+    configuration = f"/etc/postgresql/{layout.version}/{layout.name}/postgresql.conf"
+    server.run(
+        [
+            *(layout.program("pg_rewind"), "--target-pgdata", layout.directory, "--config-file", configuration),
+            *("--source-server", f"{source} dbname=postgres passfile=/proc/self/fd/{passfile}"),
+        ],
+        "pg_rewind",
+        (lock, passfile),
+    )
+    follow(layout)
+    whole(layout)
+

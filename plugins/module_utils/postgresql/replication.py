@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving a member between roles: fenced, promoted, brought back. Pure: no I/O, no Ansible.
+
+A position is a place in the write-ahead log as PostgreSQL writes it ("0/3000148"). `last_record` is where the last whole
+record on the disk of a stopped member begins: whoever has replayed beyond it has everything that member ever wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
+    PRIMARY,
+    READY,
+    STANDBY,
+    Instance,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
+
+FENCED, RESUMED = "fenced", "resumed"
+NEVER, REWIND, CLONE = "never", "rewind", "clone"
+
+
+@dataclass(frozen=True)
+class Own:
+    """This host's member. fenced: its unit may not start; slots: replication slots it has, when it runs as primary.
+
+    history: (timeline, position at which it was left), oldest first, of the timelines before its own.
+    torn: a rewind of its data directory was cut short.
+    """
+
+    instance: Instance
+    fenced: bool = False
+    last_record: str | None = None
+    history: tuple[tuple[int, str], ...] = ()
+    slots: frozenset[str] = frozenset()
+    torn: bool = False
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The primary as another member sees it; history as in Own."""
+
+    system_identifier: str
+    timeline: int
+    history: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What this member is to become.
+
+    state: fenced (stopped, and not started by anything but a later order), resumed (as it was, without the fence),
+    primary (promoted), standby (follows the leader).
+    others: names of the other members; each has a slot on a primary.
+    rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
+    """
+
+    state: str
+    unit: str
+    directory: str
+    others: tuple[str, ...] = ()
+    rejoin: str = NEVER
+
+
+def lsn(position: str) -> int:
+    """A position as a number of bytes. Raises EstateError for what is none."""
+    high, slash, low = position.partition("/")
+    try:
+        if not slash:
+            raise ValueError(position)
+        return (int(high, 16) << 32) + int(low, 16)
+    except ValueError as err:
+        raise EstateError(f"{position} is no position in the write-ahead log; write it as 0/3000148") from err
+
+
+def beyond(position: str | None, record: str) -> bool:
+    """Whether a standby at this position has the record that begins there."""
+    return position is not None and lsn(position) > lsn(record)
+
+
+def parse_history(text: str) -> tuple[tuple[int, str], ...]:
+    """A timeline history file: a line for each parent, its number and where it was left."""
+    lines = (line.split("\t") for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return tuple((int(fields[0]), fields[1]) for fields in lines)
+
+
+def diverged(own: Own, leader: Leader) -> str | None:
+    """Where the leader's history leaves this member's, if the member has written beyond that; None when it can follow.
+
+    Raises EstateError for another cluster, and for a member whose log could not be read to its end.
+    """
+    member = own.instance
+    if member.system_identifier != leader.system_identifier:
+        raise EstateError(
+            f"{member.describe()} is another cluster than the primary's (system {leader.system_identifier}); "
+            "nothing is changed"
+        )
+    for (timeline, left), (theirs, they_left) in zip(
+        [*own.history, (member.timeline, None)], [*leader.history, (leader.timeline, None)]
+    ):
+        if timeline != theirs:
+            return left or they_left or "0/0"
+        if left == they_left:
+            continue
+        if left is not None:
+            # This member changed its timeline where the leader did not: it was promoted by itself.
+            return left if they_left is None or lsn(left) < lsn(they_left) else they_left
+        if own.last_record is None:
+            raise EstateError(f"{member.describe()}: the end of its log cannot be read, so nobody knows what it wrote")
+        return they_left if lsn(own.last_record) >= lsn(they_left) else None
+    return None
+
+
+def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Change]:
+    """The steps, in order; the data of each Change names it for apply(). Raises EstateError where a step could cost data."""
+    if own.instance.data != READY:
+        raise EstateError(f"{own.instance.describe()} holds no cluster; the playbook data makes or clones one")
+    steps = {FENCED: _fence, RESUMED: _resume, PRIMARY: _promote, STANDBY: _follow}[desired.state]
+    return list(steps(own, desired, leader))
+
+
+def _fence(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
+    """The fence first: a server that stops or dies between the two steps stays down."""
+    if not own.fenced:
+        yield Change(f"fence of {own.instance.name}", "create", None, "the server does not start", data="fence")
+    if own.instance.running:
+        yield Change(f"service {desired.unit}", "stop", "running", "stopped", data="stop")
+
+
+def _resume(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
+    if own.fenced:
+        yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
+    if not own.instance.running:
+        yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
+
+
+def _promote(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
+    if own.instance.role == STANDBY:
+        if not own.instance.running or own.fenced:
+            raise EstateError(f"{own.instance.describe()} does not run: only a running standby can be promoted")
+        yield Change(f"member {own.instance.name}", "update", STANDBY, PRIMARY, data="promote")
+    elif not own.instance.running:
+        raise EstateError(f"{own.instance.describe()} is stopped; the playbook data starts it, or refuses for a reason")
+    missing = sorted({slot_name(name) for name in desired.others} - own.slots)
+    if missing:
+        yield Change("replication slots", "create", None, ", ".join(missing), data="slots")
+
+
+def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
+    if leader is None:
+        raise EstateError(f"{own.instance.describe()} has nobody to follow: no other member is primary")
+    if own.instance.role == PRIMARY and own.instance.running:
+        raise EstateError(f"{own.instance.describe()} takes writes; fence it before it follows another primary")
+    fork = "an unknown position" if own.torn else None if own.instance.running else diverged(own, leader)
+    if fork is not None:
+        yield from _part(own, desired, leader, fork)
+    # A clone is a standby already; whatever is done again here does no harm.
+    if own.instance.role == PRIMARY or fork is not None:
+        yield Change(f"member {own.instance.name}", "update", own.instance.role, STANDBY, data="follow")
+    if own.fenced:
+        yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
+    if not own.instance.running:
+        yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
+
+
+def _part(own: Own, desired: Desired, leader: Leader, fork: str) -> Iterable[Change]:
+    """What to do with a data directory that holds what the primary never had."""
+    if own.torn and desired.rejoin != CLONE:
+        raise EstateError(f"{own.instance.name}: a rewind was cut short, its data is of no use: -e method=clone copies it anew")
+    extra = f"timeline {own.instance.timeline} beyond {fork}, which the primary never had"
+    if desired.rejoin == NEVER:
+        raise EstateError(
+            f"{own.instance.describe()} wrote {extra} (its last record is at {own.last_record}); to give that up, run the "
+            "playbook rejoin with -e method=rewind (copies what differs) or -e method=clone (copies everything)"
+        )
+    how = {REWIND: "rewound to the primary's history", CLONE: "base backup of the primary"}[desired.rejoin]
+    yield Change(f"data directory {desired.directory}", "update", extra, how, data=desired.rejoin)

@@ -1,0 +1,293 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves one member of a PostgreSQL cluster between roles, and refuses where that could lose an acknowledged write."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_replication
+short_description: Fence, promote or bring back a member of a PostgreSQL cluster
+version_added: 0.2.0
+description:
+  - One step of a switchover, a failover or a rejoin; the playbooks of these names put the steps in order.
+  - >-
+    A fenced member is stopped and stays so - its unit has a condition that no boot, no restart and no package upgrade
+    overcomes - until it is resumed or has become a standby.
+  - >-
+    A standby is promoted once it has replayed O(up_to), or, after the loss of a primary, when O(failover) leaves no
+    doubt - nothing else can take writes, and everything acknowledged is here, or its price was named.
+  - >-
+    A member that comes back follows the primary if the primary's history includes all it ever wrote. One that went its
+    own way is refused, with the position at which they parted, unless O(rejoin) says what to do with its data.
+author:
+  - The retailerp.estate authors (@retailerp)
+extends_documentation_fragment:
+  - retailerp.estate.attributes
+  - retailerp.estate.postgresql_server
+  - retailerp.estate.postgresql_member
+options:
+  state:
+    description:
+      - C(fenced) stops the member for good. C(resumed) undoes that and nothing else.
+      - C(primary) promotes a running standby and makes the slots of all other members.
+      - C(standby) lets it follow the primary that it finds among O(members).
+    type: str
+    choices: [fenced, resumed, primary, standby]
+    required: true
+  up_to:
+    description: >-
+      The C(last_record) of the primary that was fenced. Beyond it the standby must have replayed before it is
+      promoted; it is waited for 30 seconds.
+    type: str
+  failover:
+    description: What is known of the other members when the primary was lost. Without it and without O(up_to) nothing is promoted.
+    type: dict
+    suboptions:
+      found:
+        description: What M(retailerp.estate.postgresql_replication_info) returned for each member that was reached.
+        type: list
+        elements: dict
+        default: []
+      fences:
+        description: By member, why it can take no writes (C(proof)) and the C(last_record) on its disk where that was read.
+        type: dict
+        default: {}
+      durability:
+        description: The estate's durability choice.
+        type: str
+        choices: [strict, available]
+        required: true
+      accept_data_loss:
+        description: The position this standby has received, in words of the operator, when later writes may be lost.
+        type: str
+  rejoin:
+    description: >-
+      What may be done to data that the primary never had. C(never) refuses; C(rewind) gives it up and copies what
+      differs; C(clone) gives it up and copies everything.
+    type: str
+    choices: [never, rewind, clone]
+    default: never
+"""
+
+EXAMPLES = r"""
+- name: Stop the primary for a switchover
+  retailerp.estate.postgresql_replication:
+    state: fenced
+    member: db1
+    members: {db1: 10.77.0.31, db2: 10.77.0.32}
+    version: "17"
+    replication_user: shop_replication
+    replication_password: "{{ estate_secrets.postgresql_replication }}"
+    ca_file: /etc/estate/tls/postgresql/ca.pem
+"""
+
+RETURN = r"""
+log:
+  description: >-
+    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)); of a running standby, how far
+    it has received (C(position)).
+  returned: success
+  type: dict
+  sample: {last_record: 0/3000148, position: null}
+changes:
+  description: What was done, or would be in check mode.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - resource: member db2
+      action: update
+      before: standby
+      after: primary
+controls:
+  description: None; M(retailerp.estate.postgresql_replication_info) has them.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.retailerp.estate.plugins.module_utils import runner
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    client,
+    failover,
+    member,
+    replication,
+    server,
+    status,
+    upstream,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, STANDBY, Instance
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
+
+REPLAY_S = 30
+
+
+class Replication:
+    """The capability: one member's role. `log` holds what the last read saw, for the answer."""
+
+    def __init__(self, params: dict, lock: int | None) -> None:
+        self.params, self.lock = params, lock
+        self.layout = server.Layout(params["version"])
+        self.upstream = upstream.of(params)
+        self.leader: replication.Leader | None = None
+        self.log: dict = {}
+        self.desired = replication.Desired(
+            state=params["state"],
+            unit=self.layout.unit,
+            directory=self.layout.directory,
+            others=tuple(name for name in params["members"] if name != params["member"]),
+            rejoin=params["rejoin"],
+        )
+
+    def read(self) -> replication.Own:
+        """The member; of a stopped one the end of its log, of a running one its slots and position."""
+        instance, state = status.read(self.layout, self.params["member"], self.params["port"])
+        self.log.update(last_record=None, position=state.position if state else None)
+        if self.params["state"] == STANDBY and self.leader is None:
+            self.leader = self.upstream.leader()
+        if state is not None:
+            return replication.Own(instance, member.is_fenced(), slots=frozenset(slot["name"] for slot in state.slots))
+        torn = member.is_torn(self.layout)
+        self.log["last_record"] = None if torn else member.last_record(self.layout)
+        return replication.Own(
+            instance,
+            member.is_fenced(),
+            last_record=self.log["last_record"],
+            history=member.history(self.layout, instance.timeline or 1),
+            torn=torn,
+        )
+
+    def plan(self, current: replication.Own) -> list[Change]:
+        """Pure; see module_utils/postgresql/replication.py and failover.py."""
+        changes = replication.plan(current, self.desired, self.leader)
+        if any(change.data == "promote" for change in changes):
+            self._refuse(current.instance)
+        return changes
+
+    def apply(self, changes: list[Change]) -> None:
+        """Carry out each step."""
+        for change in changes:
+            getattr(self, f"_{change.data}")()
+
+    def controls(self, current: replication.Own) -> list[Control]:
+        """None: what must hold is postgresql_replication_info's."""
+        return []
+
+    def _refuse(self, instance: Instance) -> None:
+        """Raise EstateError where a promotion could lose an acknowledged write."""
+        known, up_to = self.params["failover"], self.params["up_to"]
+        if known is not None:
+            situation = failover.situation(
+                {"instance": vars(instance), "status": status.summary_of(self._status())},
+                known["found"],
+                self.desired.others,
+                known["fences"],
+                known["durability"],
+            )
+            reasons = failover.refusals(situation, known["accept_data_loss"])
+            if reasons:
+                raise EstateError(f"{instance.name} is not promoted: " + "; ".join(reasons))
+        elif up_to is None:
+            raise EstateError(f"{instance.name} is not promoted: neither up_to nor failover says that this loses nothing")
+
+    def _status(self):
+        return status.read(self.layout, self.params["member"], self.params["port"])[1]
+
+    def _promote(self) -> None:
+        up_to = self.params["up_to"]
+        if up_to is not None and self.params["failover"] is None:
+            deadline = time.monotonic() + REPLAY_S
+            while not replication.beyond(position := self._status().position, up_to):
+                if time.monotonic() > deadline:
+                    raise EstateError(
+                        f"{self.params['member']} has {position}, the primary wrote a record at {up_to}; not promoted"
+                    )
+                time.sleep(0.1)
+        member.promote(self.params["port"])
+
+    def _slots(self) -> None:
+        with client.connect(self.params["port"]) as connection:
+            there = {row["name"] for row in client.rows(connection, status.SLOTS)}
+        member.make_slots(self.params["port"], sorted({slot_name(name) for name in self.desired.others} - there))
+
+    def _fence(self) -> None:
+        # What is still to be written to disk is written while the server answers, not while it is stopping.
+        instance = server.read_instance(self.layout, self.params["member"])
+        if instance.running and instance.role == PRIMARY:
+            with client.connect(self.params["port"]) as connection:
+                client.execute(connection, "CHECKPOINT", "checkpoint before the stop")
+        member.fence(f"{self.params['member']} was fenced by postgresql_replication")
+
+    def _stop(self) -> None:
+        server.systemctl("stop", self.layout.unit)
+
+    def _unfence(self) -> None:
+        member.unfence()
+
+    def _start(self) -> None:
+        server.systemctl("start", self.layout.unit)
+        client.connect(self.params["port"], wait_s=server.READY_WAIT_S).close()
+
+    def _follow(self) -> None:
+        member.follow(self.layout)
+
+    def _rewind(self) -> None:
+        server.systemctl("stop", self.layout.unit)
+        with self.upstream.passfile() as passfile:
+            member.rewind(self.layout, self.upstream.conninfo(), passfile, self.lock)
+
+    def _clone(self) -> None:
+        server.systemctl("stop", self.layout.unit)
+        with self.upstream.passfile() as passfile:
+            slot = slot_name(self.params["member"])
+            server.clone(self.layout, self.upstream.conninfo(), slot, passfile, self.lock)
+        member.whole(self.layout)
+
+
+def main() -> None:
+    """Entry point."""
+    known = {
+        "found": {"type": "list", "elements": "dict", "default": []},
+        "fences": {"type": "dict", "default": {}},
+        "durability": {"type": "str", "choices": ["strict", "available"], "required": True},
+        "accept_data_loss": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            **server.ARGUMENTS,
+            **upstream.ARGUMENTS,
+            "state": {"type": "str", "choices": ["fenced", "resumed", "primary", "standby"], "required": True},
+            "up_to": {"type": "str"},
+            "failover": {"type": "dict", "options": known},
+            "rejoin": {"type": "str", "choices": ["never", "rewind", "clone"], "default": "never"},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        converge(module, None)
+        return
+    try:
+        # The same lock as postgresql_cluster's: both work on the data directory.
+        with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
+            converge(module, lock.fileno())
+    except EstateError as err:
+        module.fail_json(msg=str(err))
+
+
+def converge(module: AnsibleModule, lock: int | None) -> None:
+    """Run the capability and leave the module."""
+    capability = Replication(module.params, lock)
+    runner.run(module, capability, log=capability.log)
+
+
+if __name__ == "__main__":
+    main()
