@@ -36,8 +36,8 @@ options:
     required: true
   found:
     description: >-
-      The C(instance) that M(retailerp.estate.postgresql_replication_info) returned for each of the other members. Members left out
-      are unknown, and with an unknown member no new primary is made.
+      The C(instance) that M(retailerp.estate.postgresql_replication_info) returned for each of the other members. Those
+      left out are unknown, and with an unknown member no new primary is made.
     type: list
     elements: dict
     default: []

@@ -36,13 +36,19 @@ options:
     type: str
     choices: [fenced, resumed, primary, standby]
     required: true
+  successor:
+    description: >-
+      The standby that is to take over. With it a running primary is fenced only if that standby streams from it and is
+      at most 16 MiB behind.
+    type: str
   up_to:
     description: >-
-      The C(last_record) of the primary that was fenced. Beyond it the standby must have replayed before it is
+      The C(last_record) of the primary that was fenced. The standby must have replayed beyond it before it is
       promoted; it is waited for 30 seconds.
     type: str
   failover:
-    description: What is known of the other members when the primary was lost. Without it and without O(up_to) nothing is promoted.
+    description: >-
+      What is known of the other members when the primary was lost. Without it and O(up_to) nothing is promoted.
     type: dict
     suboptions:
       found:
@@ -51,7 +57,7 @@ options:
         elements: dict
         default: []
       fences:
-        description: By member, why it can take no writes (C(proof)) and the C(last_record) on its disk where that was read.
+        description: By member, why it takes no writes (C(proof)) and the C(last_record) on its disk, where read.
         type: dict
         default: {}
       durability:
@@ -86,8 +92,8 @@ EXAMPLES = r"""
 RETURN = r"""
 log:
   description: >-
-    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)); of a running standby, how far
-    it has received (C(position)).
+    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)); of a running
+    standby, how far it has received (C(position)).
   returned: success
   type: dict
   sample: {last_record: 0/3000148, position: null}
@@ -146,6 +152,7 @@ class Replication:
             directory=self.layout.directory,
             others=tuple(name for name in params["members"] if name != params["member"]),
             rejoin=params["rejoin"],
+            successor=params["successor"],
         )
 
     def read(self) -> replication.Own:
@@ -155,7 +162,12 @@ class Replication:
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
         if state is not None:
-            return replication.Own(instance, member.is_fenced(), slots=frozenset(slot["name"] for slot in state.slots))
+            return replication.Own(
+                instance,
+                member.is_fenced(),
+                slots=frozenset(slot["name"] for slot in state.slots),
+                links={row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"},
+            )
         torn = member.is_torn(self.layout)
         self.log["last_record"] = None if torn else member.last_record(self.layout)
         return replication.Own(
@@ -197,7 +209,9 @@ class Replication:
             if reasons:
                 raise EstateError(f"{instance.name} is not promoted: " + "; ".join(reasons))
         elif up_to is None:
-            raise EstateError(f"{instance.name} is not promoted: neither up_to nor failover says that this loses nothing")
+            raise EstateError(
+                f"{instance.name} is not promoted: neither up_to nor failover says that this loses nothing"
+            )
 
     def _status(self):
         return status.read(self.layout, self.params["member"], self.params["port"])[1]
@@ -266,6 +280,7 @@ def main() -> None:
             **server.ARGUMENTS,
             **upstream.ARGUMENTS,
             "state": {"type": "str", "choices": ["fenced", "resumed", "primary", "standby"], "required": True},
+            "successor": {"type": "str"},
             "up_to": {"type": "str"},
             "failover": {"type": "dict", "options": known},
             "rejoin": {"type": "str", "choices": ["never", "rewind", "clone"], "default": "never"},

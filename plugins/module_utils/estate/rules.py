@@ -101,6 +101,11 @@ def _roles(hosts: list) -> Iterator:
 
 
 def _standby(spec: dict, hosts: list) -> Iterator:
+    if len(in_tier(hosts, "db")) == 1 and value_at(spec, "postgresql.durability") == "strict":
+        yield Problem(
+            "estate_spec.postgresql.durability",
+            "is strict, but group db holds one host: every write would wait for a standby; add one, or write available",
+        )
     if len(in_tier(hosts, "db")) == 1 and value_at(spec, "postgresql.standby") == "required":
         yield Problem(
             "estate_spec.postgresql.standby",

@@ -158,6 +158,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     """A database host's slice."""
     primary, need = primary_of(hosts), connections(spec, hosts)
     standbys = [db.name for db in in_tier(hosts, "db") if db != primary]
+    others = ", ".join(f'"{db.name}"' for db in in_tier(hosts, "db") if db != host)
     allowed = spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
     return {
         "version": None,
@@ -169,6 +170,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "database": spec["odoo"]["database"],
+        "durability": spec["postgresql"]["durability"],
         "locale": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"},
         "extensions": ["pg_trgm", "unaccent"],
         "users": users(spec),
@@ -182,6 +184,8 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
             "max_replication_slots": 10,
             # A standby that is away for long may not fill the primary's disk.
             "max_slot_wal_keep_size": "4096MB",
+            # Whichever member is primary: a commit waits until one of the others has it on disk.
+            "synchronous_standby_names": f"ANY 1 ({others})" if spec["postgresql"]["durability"] == "strict" else "",
             "timezone": "UTC",
             "log_timezone": "UTC",
         },

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a standby may be promoted, and what that would cost. Pure: no I/O, no Ansible.
 
-Two questions, each answered by proof or by a refusal: can anything else still take writes, and has the standby all that was
-acknowledged. The second can be answered by the old primary's own disk, or, with durability `strict`, by all standbys.
+Two questions, each answered by proof or by a refusal: can anything else still take writes, and has the standby all that
+was acknowledged. The second is answered by the old primary's own disk, or, with durability `strict`, by all standbys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ STRICT, AVAILABLE = "strict", "available"
 
 @dataclass(frozen=True)
 class Seen:
-    """A member as it was read. position: how far a running standby has received; synchronous: it runs with strict's settings."""
+    """A member as it was read.
+
+    position: how far a running standby has received the log; synchronous: it runs with the settings of strict.
+    """
 
     instance: Instance
     position: str | None = None
@@ -36,7 +39,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Fence:
-    """Why a member cannot take writes (proof: for an operator to read), and the last record on its disk where that was read."""
+    """Why a member cannot take writes (proof, for an operator), and the last record on its disk where that was read."""
 
     proof: str
     last_record: str | None = None
@@ -44,7 +47,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class Situation:
-    """All that is known. members: the others, unseen ones too; fences: by member; durability: as the estate's file says."""
+    """All that is known. members: the others, unseen ones too; fences: by member; durability: the estate's choice."""
 
     target: Seen
     members: tuple[Seen, ...]
@@ -59,7 +62,7 @@ def situation(
     fences: Mapping[str, Mapping[str, Any]],
     durability: str,
 ) -> Situation:
-    """From what postgresql_replication_info returned for this member (own) and for those of the others that were reached."""
+    """From what postgresql_replication_info returned for this member (own) and for the others that were reached."""
     known = {info["instance"]["name"]: info for info in found}
     return Situation(
         target=_seen(own),
@@ -75,12 +78,6 @@ def _seen(info: Mapping[str, Any]) -> Seen:
     return Seen(instance, status.get("position"), bool(status.get("synchronous_standby_names")))
 
 
-def choose(members: tuple[Seen, ...]) -> str | None:
-    """The standby that has received most; the first of them in the estate's order. None when no standby runs."""
-    running = [seen for seen in members if _is_standby(seen)]
-    return max(running, key=_reach).instance.name if running else None
-
-
 def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[str]:
     """Every reason not to promote, each with what to do; none when it is safe or its price was named."""
     target = situation.target
@@ -92,7 +89,7 @@ def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[
         return found
     doubts = incomplete(situation)
     if accept_data_loss is not None and accept_data_loss != target.position:
-        return [f"accept_data_loss is {accept_data_loss}, but {name} has received up to {target.position}: name that position"]
+        return [f"accept_data_loss is {accept_data_loss}, but {name} has received up to {target.position}: name that"]
     if doubts and accept_data_loss is None:
         return [
             f"{doubts}. Whatever was acknowledged after {target.position} would be lost; if that is to be, "
@@ -115,7 +112,9 @@ def incomplete(situation: Situation) -> str | None:
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:
-        return f"{name} does not run with the settings of durability strict, so the old primary may not have waited for it"
+        return (
+            f"{name} does not run with the settings of durability strict, so the old primary may not have waited for it"
+        )
     # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen.
     if len(former) > 1:
         unseen = ", ".join(seen.instance.describe() for seen in former)
@@ -140,7 +139,7 @@ def _in_the_way(seen: Seen, target: Seen, fences: Mapping[str, Fence]) -> str | 
     if (other.timeline or 0) > (target.instance.timeline or 0):
         return f"{other.describe()} is on a later timeline than {name}: promote that one (-e target={other.name})"
     if not other.running:
-        return f"{other.describe()} is a standby that does not run: start it, or nobody knows whether it has more than {name}"
+        return f"{other.describe()} is a standby that does not run, and may have more than {name}: start it"
     if _reach(seen) > _reach(target):
         return f"{other.name} has received up to {seen.position}, {name} only {target.position}: -e target={other.name}"
     return None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What moves a member between roles on its host: fence and permit, promotion, rewind. The decisions are in replication.py."""
+"""What moves a member between roles on its host: fence, permit, promotion, rewind. replication.py decides."""
 
 from __future__ import annotations
 
@@ -151,4 +151,3 @@ def rewind(layout: server.Layout, source: str, passfile: int, lock: int) -> None
     )
     follow(layout)
     whole(layout)
-

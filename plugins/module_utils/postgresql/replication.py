@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Moving a member between roles: fenced, promoted, brought back. Pure: no I/O, no Ansible.
 
-A position is a place in the write-ahead log as PostgreSQL writes it ("0/3000148"). `last_record` is where the last whole
-record on the disk of a stopped member begins: whoever has replayed beyond it has everything that member ever wrote.
+A position is a place in the write-ahead log as PostgreSQL writes it ("0/3000148"). `last_record` is where the last
+whole record on the disk of a stopped member begins: whoever has replayed beyond it has all that member ever wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
@@ -22,6 +22,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 FENCED, RESUMED = "fenced", "resumed"
 NEVER, REWIND, CLONE = "never", "rewind", "clone"
+LAG_BYTES = 16 * 1024 * 1024
+"""A standby further behind than one WAL segment would keep everybody waiting in a switchover."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Own:
     """This host's member. fenced: its unit may not start; slots: replication slots it has, when it runs as primary.
 
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
-    torn: a rewind of its data directory was cut short.
+    torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
     """
 
     instance: Instance
@@ -38,6 +40,7 @@ class Own:
     history: tuple[tuple[int, str], ...] = ()
     slots: frozenset[str] = frozenset()
     torn: bool = False
+    links: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Desired:
     primary (promoted), standby (follows the leader).
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
+    successor: the standby that is to take over from a running primary before that is fenced.
     """
 
     state: str
@@ -64,6 +68,7 @@ class Desired:
     directory: str
     others: tuple[str, ...] = ()
     rejoin: str = NEVER
+    successor: str | None = None
 
 
 def lsn(position: str) -> int:
@@ -116,7 +121,7 @@ def diverged(own: Own, leader: Leader) -> str | None:
 
 
 def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Change]:
-    """The steps, in order; the data of each Change names it for apply(). Raises EstateError where a step could cost data."""
+    """The steps, in order; the data of each Change names it for apply(). EstateError where one could cost data."""
     if own.instance.data != READY:
         raise EstateError(f"{own.instance.describe()} holds no cluster; the playbook data makes or clones one")
     steps = {FENCED: _fence, RESUMED: _resume, PRIMARY: _promote, STANDBY: _follow}[desired.state]
@@ -125,6 +130,10 @@ def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Chang
 
 def _fence(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
     """The fence first: a server that stops or dies between the two steps stays down."""
+    lag = own.links.get(desired.successor or "")
+    if desired.successor and own.instance.running and own.instance.role == PRIMARY and (lag is None or lag > LAG_BYTES):
+        how = "does not stream from it" if lag is None else f"is {lag} bytes behind, more than {LAG_BYTES}"
+        raise EstateError(f"{own.instance.name} goes on as primary: {desired.successor} {how}")
     if not own.fenced:
         yield Change(f"fence of {own.instance.name}", "create", None, "the server does not start", data="fence")
     if own.instance.running:
@@ -170,12 +179,14 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
 def _part(own: Own, desired: Desired, leader: Leader, fork: str) -> Iterable[Change]:
     """What to do with a data directory that holds what the primary never had."""
     if own.torn and desired.rejoin != CLONE:
-        raise EstateError(f"{own.instance.name}: a rewind was cut short, its data is of no use: -e method=clone copies it anew")
+        raise EstateError(
+            f"{own.instance.name}: a rewind was cut short and its data is of no use; run with -e method=clone"
+        )
     extra = f"timeline {own.instance.timeline} beyond {fork}, which the primary never had"
     if desired.rejoin == NEVER:
         raise EstateError(
-            f"{own.instance.describe()} wrote {extra} (its last record is at {own.last_record}); to give that up, run the "
-            "playbook rejoin with -e method=rewind (copies what differs) or -e method=clone (copies everything)"
+            f"{own.instance.describe()} wrote {extra} (its last record is at {own.last_record}); to give that up, run "
+            "the playbook rejoin with -e method=rewind (copies what differs) or -e method=clone (copies everything)"
         )
     how = {REWIND: "rewound to the primary's history", CLONE: "base backup of the primary"}[desired.rejoin]
     yield Change(f"data directory {desired.directory}", "update", extra, how, data=desired.rejoin)

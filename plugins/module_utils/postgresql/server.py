@@ -107,7 +107,7 @@ def control_data(layout: Layout) -> dict[str, str] | None:
 
 
 def begun_timelines(layout: Layout) -> list[int]:
-    """Timelines that have a history file: a member that died right after its promotion has no checkpoint on its own yet."""
+    """Timelines with a history file: who died right after a promotion has no checkpoint on the new one yet."""
     names = (os.path.basename(path) for path in glob.glob(f"{layout.directory}/pg_wal/*.history"))
     return [int(name[:8], 16) for name in names]
 

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs before PostgreSQL starts: a primary that another one has replaced never comes up writable.
 
-A member that would start as primary asks every other member over TLS, as the replication role, for its timeline. It starts
-when all of them answered and none is primary or on a later timeline; otherwise this program fails, and systemd tries again.
-A run of the collection that has seen all members over SSH leaves a permit instead, so that a bare estate can begin.
+A member that would start as primary asks every other member over TLS, as the replication role, for its timeline. It
+starts when all of them answered and none is primary or on a later timeline; otherwise this program fails, and systemd
+tries again. A run of the collection that has seen all members over SSH leaves a permit: a bare estate can begin.
 
-usage: guard.py CONFIGURATION, a JSON file: data, controldata, peers (address by name), port, user, passfile, ca_file, permit
+usage: guard.py FILE, in JSON: data, controldata, peers (address by name), port, user, passfile, ca_file, permit
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUESTION = "IDENTIFY_SYSTEM; SHOW in_hot_standby;"
 
 
 def decide(own: dict, answers: dict) -> tuple[str, list[str]]:
-    """("start" | "wait" | "refuse", reasons). own: system, timeline; answers: by member the same and standby, or an error's text."""
+    """("start" | "wait" | "refuse", reasons). own: system, timeline; answers: these and standby, or an error."""
     known = {name: answer for name, answer in answers.items() if isinstance(answer, dict)}
     refused = []
     for name, answer in sorted(known.items()):
@@ -59,7 +59,8 @@ def ask(settings: dict, name: str, address: str) -> dict | str:
     """One member's answer, or why there is none."""
     conninfo = (
         f"host={name} hostaddr={address} port={settings['port']} user={settings['user']} replication=true "
-        f"passfile={settings['passfile']} sslmode=verify-full sslrootcert={settings['ca_file']} connect_timeout={ANSWER_S}"
+        f"passfile={settings['passfile']} sslmode=verify-full sslrootcert={settings['ca_file']} "
+        f"connect_timeout={ANSWER_S}"
     )
     # The password's file is readable by postgres alone, and libpq insists on that.
     command = ["runuser", "-u", "postgres", "--", "psql", "-XqAt", "-d", conninfo]

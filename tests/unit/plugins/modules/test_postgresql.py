@@ -10,7 +10,11 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, cluster, server
-from ansible_collections.retailerp.estate.plugins.modules import postgresql_access, postgresql_cluster, postgresql_replication_info
+from ansible_collections.retailerp.estate.plugins.modules import (
+    postgresql_access,
+    postgresql_cluster,
+    postgresql_replication_info,
+)
 
 NOWHERE = "99"
 """A version that no machine has: a bare host."""

@@ -85,7 +85,13 @@ def test_a_stopped_primary_is_not_started_before_the_others_were_seen():
     with pytest.raises(EstateError, match=r"db1 .* is not started while db2 \(unknown\)"):
         steps(stopped, "primary", (Instance("db2"),))
     assert steps(PRIMARY, "primary", (Instance("db2"),)) == []
-    assert steps(stopped, "primary", (peer(STANDBY),)) == []
+    assert steps(stopped, "primary", (peer(STANDBY),)) == ["permit"]
+    assert steps(stopped, "primary", (peer(STANDBY),), permitted=True) == []
+
+
+def test_a_fenced_member_is_left_to_the_playbook_rejoin():
+    with pytest.raises(EstateError, match="is fenced.*rejoin"):
+        steps(replace(PRIMARY, running=False), "primary", (peer(STANDBY),), fenced=True)
 
 
 def test_a_primary_that_a_promotion_left_behind_is_refused():
@@ -154,7 +160,10 @@ def test_whatever_is_found_no_data_is_lost_and_no_second_primary_made(own, secon
     except EstateError:
         return
     if own.data == "ready" and own.role == "primary":
-        assert done == []
+        assert done in ([], ["permit"])
+        if done:
+            assert not own.running
+            assert "unknown" not in {one.data for one in peers}
         assert not [one for one in peers if one.data == "ready" and one.role == "primary"]
     if "initialise" in done:
         assert own.data == "absent"

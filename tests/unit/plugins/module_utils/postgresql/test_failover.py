@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A promotion is refused unless nothing else takes writes and nothing acknowledged is lost, or its price was named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import failover
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.failover import Fence, Seen, Situation
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
+
+OLD = Seen(Instance("db1", "ready", "primary", False, "42", 1, "shut down"))
+TARGET = Seen(Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery"), "0/3000100", True)
+THIRD = replace(TARGET, instance=replace(TARGET.instance, name="db3"))
+OFF = {"db1": Fence("switched off")}
+
+
+def refused(members=(OLD,), fences=OFF, durability="strict", target=TARGET, accept=None):
+    return " ".join(failover.refusals(Situation(target, tuple(members), fences, durability), accept))
+
+
+def test_strict_and_fenced_is_safe():
+    assert refused() == ""
+    assert refused((OLD, THIRD)) == ""
+
+
+def test_a_primary_that_lives_is_not_replaced():
+    alive = replace(OLD, instance=replace(OLD.instance, running=True))
+    assert "switchover" in refused((alive,), {})
+
+
+def test_one_that_was_not_reached_must_be_proven_to_be_off():
+    assert "nothing proves" in refused((Seen(Instance("db1")),), {})
+    assert refused((Seen(Instance("db1")),)) == ""
+
+
+def test_a_stopped_one_must_be_fenced():
+    assert "fenced first" in refused(fences={})
+
+
+def test_who_has_more_goes_first():
+    assert "-e target=db3" in refused((OLD, replace(THIRD, position="0/3000200")))
+    later = replace(THIRD, instance=replace(THIRD.instance, timeline=2))
+    assert "later timeline" in refused((OLD, later))
+
+
+def test_a_standby_that_does_not_run_may_have_more():
+    assert "start it" in refused((OLD, replace(THIRD, instance=replace(THIRD.instance, running=False))))
+
+
+def test_available_names_its_price():
+    answer = refused(durability="available")
+    assert "accept_data_loss=0/3000100" in answer
+    assert refused(durability="available", accept="0/3000100") == ""
+    assert "is 0/3000000, but db2 has received up to 0/3000100" in refused(durability="available", accept="0/3000000")
+
+
+def test_the_old_primarys_disk_is_proof_enough():
+    assert refused(durability="available", fences={"db1": Fence("stopped", "0/30000C8")}) == ""
+    assert "goes on at 0/3000100" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000100")})
+
+
+def test_strict_in_the_file_is_not_strict_on_the_server():
+    assert "does not run with the settings" in refused(target=replace(TARGET, synchronous=False))
+
+
+def test_strict_with_a_standby_unseen_is_no_proof():
+    switched_off = {**OFF, "db3": Fence("switched off")}
+    assert "not all of them were seen" in refused((OLD, Seen(Instance("db3"))), switched_off)
+
+
+def test_only_a_running_standby_takes_over():
+    assert "no running standby" in refused(target=replace(TARGET, instance=replace(TARGET.instance, running=False)))
+
+
+def test_what_was_read_becomes_a_situation():
+    own = {"instance": vars(TARGET.instance), "status": {"position": "0/1", "synchronous_standby_names": ""}}
+    seen = {"instance": vars(THIRD.instance), "status": {}}
+    made = failover.situation(own, [seen], ["db1", "db3"], {"db1": {"proof": "switched off"}}, "available")
+    assert made.target.position == "0/1"
+    assert not made.target.synchronous
+    assert [one.instance.data for one in made.members] == ["unknown", "ready"]
+    assert made.fences == OFF
+
+
+MEMBERS = st.builds(
+    Seen,
+    st.builds(
+        Instance,
+        name=st.just("db3"),
+        data=st.sampled_from(["absent", "ready", "unknown", "broken"]),
+        role=st.sampled_from(["primary", "standby"]),
+        running=st.booleans(),
+        system_identifier=st.sampled_from(["42", "43"]),
+        timeline=st.integers(1, 2),
+    ),
+    st.sampled_from(["0/3000000", "0/3000100", "0/3000200"]),
+    st.booleans(),
+)
+
+
+@given(MEMBERS, st.sampled_from(["strict", "available"]), st.booleans())
+def test_whatever_is_seen_nothing_unfenced_writes_and_nothing_further_is_passed_over(other, durability, price):
+    members = (OLD, other)
+    accept = TARGET.position if price else None
+    if failover.refusals(Situation(TARGET, members, OFF, durability), accept):
+        return
+    instance = other.instance
+    assert instance.data == "absent" or (instance.data == "ready" and instance.role == "standby" and instance.running)
+    if instance.data == "ready":
+        assert lsn(other.position) <= lsn(TARGET.position)
+    assert price or durability == "strict"
+
+
+@pytest.mark.parametrize("proof", [{}, {"db9": Fence("switched off")}])
+def test_a_fence_counts_for_its_member_alone(proof):
+    assert "nothing proves" in refused((Seen(Instance("db1")),), proof)

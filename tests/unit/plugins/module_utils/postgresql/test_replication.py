@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves between roles: what each asks for, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import replication
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import Desired, Leader, Own
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+RUNNING = Own(Instance("db1", "ready", "primary", True, "42", 1, "in production"))
+STOPPED = Own(replace(RUNNING.instance, running=False, state="shut down"), fenced=True, last_record="0/3000028")
+STANDBY = Own(Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery"))
+LEADER = Leader("42", 2, ((1, "0/3000100"),))
+
+
+def steps(own, state, leader=None, **desired):
+    wanted = Desired(state, "postgresql@17-main.service", "/data", ("db9",), **desired)
+    return [change.data for change in replication.plan(own, wanted, leader)]
+
+
+def test_positions_are_numbers_of_bytes():
+    assert replication.lsn("0/3000148") == 0x3000148
+    assert replication.lsn("2/0") == 2 << 32
+    for wrong in ("", "3000148", "0/xyz", "all"):
+        with pytest.raises(EstateError, match="0/3000148"):
+            replication.lsn(wrong)
+
+
+def test_a_history_file_is_read_as_postgresql_writes_it():
+    text = "1\t0/3000100\tno recovery target specified\n\n# a remark\n2\t1/0\tbefore 2026-11-24\n"
+    assert replication.parse_history(text) == ((1, "0/3000100"), (2, "1/0"))
+
+
+def test_the_fence_stands_before_the_server_stops():
+    assert steps(RUNNING, "fenced") == ["fence", "stop"]
+    assert steps(replace(RUNNING, fenced=True), "fenced") == ["stop"]
+    assert steps(STOPPED, "fenced") == []
+
+
+def test_a_primary_is_not_fenced_for_a_successor_that_is_not_with_it():
+    with pytest.raises(EstateError, match="db2 does not stream"):
+        steps(RUNNING, "fenced", successor="db2")
+    with pytest.raises(EstateError, match="db2 is 99999999 bytes behind"):
+        steps(replace(RUNNING, links={"db2": 99999999}), "fenced", successor="db2")
+    assert steps(replace(RUNNING, links={"db2": 0}), "fenced", successor="db2") == ["fence", "stop"]
+    assert steps(STOPPED, "fenced", successor="db2") == [], "a handover that was cut short goes on"
+
+
+def test_resumed_is_what_it_was():
+    assert steps(STOPPED, "resumed") == ["unfence", "start"]
+    assert steps(RUNNING, "resumed") == []
+
+
+def test_a_promotion_makes_the_slots_of_all_others():
+    assert steps(STANDBY, "primary") == ["promote", "slots"]
+    assert steps(replace(RUNNING, slots=frozenset({"estate_db9"})), "primary") == []
+
+
+def test_only_a_running_standby_is_promoted():
+    for own in (replace(STANDBY, fenced=True), Own(replace(STANDBY.instance, running=False)), STOPPED):
+        with pytest.raises(EstateError):
+            steps(own, "primary")
+
+
+def test_a_primary_that_wrote_nothing_of_its_own_just_follows():
+    assert steps(STOPPED, "standby", LEADER) == ["follow", "unfence", "start"]
+
+
+@pytest.mark.parametrize("method", ["rewind", "clone"])
+def test_one_that_went_its_own_way_does_so_only_when_told(method):
+    apart = replace(STOPPED, last_record="0/3000100")
+    with pytest.raises(EstateError, match=r"timeline 1 beyond 0/3000100.*method=rewind"):
+        steps(apart, "standby", LEADER)
+    assert steps(apart, "standby", LEADER, rejoin=method) == [method, "follow", "unfence", "start"]
+
+
+def test_two_that_were_promoted_apart_went_their_own_ways():
+    both_two = replace(
+        STOPPED, instance=replace(STOPPED.instance, timeline=2), history=((1, "0/3000080"),), last_record="0/3000090"
+    )
+    assert replication.diverged(both_two, LEADER) == "0/3000080"
+    assert replication.diverged(replace(both_two, history=LEADER.history), LEADER) is None
+
+
+def test_a_torn_directory_is_only_cloned():
+    torn = replace(STOPPED, torn=True, last_record=None)
+    for method in ("never", "rewind"):
+        with pytest.raises(EstateError, match="method=clone"):
+            steps(torn, "standby", LEADER, rejoin=method)
+    assert steps(torn, "standby", LEADER, rejoin="clone") == ["clone", "follow", "unfence", "start"]
+
+
+def test_nobody_follows_itself_a_stranger_or_nobody():
+    with pytest.raises(EstateError, match="takes writes"):
+        steps(RUNNING, "standby", LEADER)
+    with pytest.raises(EstateError, match="another cluster"):
+        steps(STOPPED, "standby", replace(LEADER, system_identifier="43"))
+    with pytest.raises(EstateError, match="nobody to follow"):
+        steps(STOPPED, "standby")
+
+
+def test_a_standby_that_follows_is_left_alone():
+    assert steps(STANDBY, "standby", LEADER) == []
+
+
+HISTORIES = st.lists(st.integers(1, 9), max_size=3).map(
+    lambda gaps: tuple((index + 1, f"0/{sum(gaps[: index + 1]):X}") for index in range(len(gaps)))
+)
+
+
+@given(HISTORIES, HISTORIES, st.integers(0, 40))
+def test_who_follows_wrote_nothing_the_leader_lacks(own_history, leader_history, last):
+    """Against the definition: every place this member wrote is on the leader's timeline for that place."""
+    own = Own(
+        replace(STOPPED.instance, timeline=len(own_history) + 1),
+        last_record=f"0/{max([last, *(int(left[2:], 16) for _t, left in own_history)]):X}",
+        history=own_history,
+    )
+    leader = Leader("42", len(leader_history) + 1, leader_history)
+    wrote = int(own.last_record[2:], 16)
+
+    def timeline_at(history, place):
+        return 1 + sum(int(left[2:], 16) <= place for _timeline, left in history)
+
+    same = all(timeline_at(own_history, place) == timeline_at(leader_history, place) for place in range(wrote + 1))
+    assert (replication.diverged(own, leader) is None) == same
