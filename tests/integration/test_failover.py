@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The system of record is moved, lost and brought back under a writer; every acknowledged row is counted afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+
+STRICT, AVAILABLE = "lab_durability=strict", "lab_durability=available"
+VERSION = "$(ls /usr/lib/postgresql)"
+DATA = f"/var/lib/postgresql/{VERSION}/main"
+UNIT = f"postgresql@{VERSION}-main"
+
+
+class Members:
+    """The two database hosts by what they are now, and what is done to them."""
+
+    def __init__(self, lab, waiting):
+        self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
+        self.confirm = f"confirm={lab.spec()['id']}"
+
+    def sql(self, host, statement, check=True):
+        """What a statement prints in the estate's database, as the superuser."""
+        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.lab.spec()["id"]} -c "{statement}" 2>&1'
+        return self.lab.ssh(host, command, check=check).strip()
+
+    def primary(self):
+        """The one that takes writes."""
+        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.names}
+        (found,) = [host for host, answer in answers.items() if answer == "f"]
+        return found
+
+    def standby(self, primary=None):
+        """The other one."""
+        primary = primary or self.primary()
+        (found,) = [host for host in self.names if host != primary]
+        return found
+
+    def play(self, name, *extra, check=True):
+        """A playbook with these extra variables, under durability strict unless they say otherwise."""
+        values = [STRICT, *extra] if not any(one.startswith("lab_durability") for one in extra) else list(extra)
+        return self.lab.playbook(name, *[word for value in values for word in ("-e", value)], check=check)
+
+    def streams(self, primary, standby):
+        """Whether the standby streams, and every commit waits for it."""
+        query = (
+            f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{standby}' AND state = 'streaming'"
+        )
+        return self.sql(primary, query, check=False) == "quorum"
+
+    def healthy(self, primary):
+        """Wait until the other member streams synchronously; nothing is left to do then."""
+        standby = self.standby(primary)
+        self.waiting(f"{standby} streams from {primary}", lambda: self.streams(primary, standby))
+        assert self.play("data").changed_tasks() == [], "the roles follow the cluster, nobody moves them back"
+
+    def rows(self, host):
+        """The numbers that are in the database."""
+        return {int(line) for line in self.sql(host, f"SELECT number FROM {TABLE}").split()}
+
+    def power(self, verb, host):
+        """The power switch of a host of the lab: kill, start, stop, pause, unpause."""
+        subprocess.run(["docker", verb, f"estate-lab-{host}"], check=True, capture_output=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def members(lab, waiting):
+    """The pair under durability strict, with a table for the ledger; as they were afterwards."""
+    if len(lab.group("db")) != 2:
+        pytest.skip("one database host: nothing to fail over to")
+    found = Members(lab, waiting)
+    first = found.primary()
+    found.play("data")
+    role = f"{lab.spec()['id']}_application"
+    found.sql(
+        first,
+        f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text); "
+        f"ALTER TABLE {TABLE} OWNER TO {role}",
+    )
+    yield found
+    if found.primary() != first:
+        found.play("switchover", f"target={first}")
+    found.sql(first, f"DROP TABLE {TABLE}")
+    found.play("data", AVAILABLE)
+
+
+@pytest.fixture
+def writer(members, lab):
+    """A writer as Odoo is one, that has had its first row acknowledged; numbers go on from test to test."""
+    first = max(members.rows(members.primary()), default=0) + 1
+    running = Writer(lab, members.names, first)
+    members.waiting("the first row", running.acknowledged)
+    yield running
+    running.stop()
+
+
+def settle(members, writer, primary):
+    """Let the writer go on for a moment; every row it was promised is on the primary, and later on the standby."""
+    had = writer.acknowledged()
+    members.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20)
+    ledger = writer.stop()
+    assert ledger.members()[-1] == primary
+    promised = {number for _at, _member, number in ledger.acks}
+    assert promised - members.rows(primary) == set()
+    standby = members.standby(primary)
+    if members.streams(primary, standby):
+        members.waiting("the rows on the standby", lambda: promised <= members.rows(standby))
+    return ledger
+
+
+def test_switchover_loses_nothing_and_takes_seconds(members, writer):
+    old = members.primary()
+    new = members.standby(old)
+    foretold = members.lab.playbook("switchover", "--check", "-e", STRICT)
+    assert [host for host, _task in foretold.changed_tasks()], "check mode tells of the moves"
+    assert members.primary() == old
+    members.play("switchover")
+    assert members.primary() == new
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+    assert ledger.longest_gap() <= 3, "seconds of refused writes"
+    members.healthy(new)
+    assert members.play("switchover", f"target={new}").changed_tasks() == []
+
+
+@pytest.mark.parametrize("how", ["postmaster", "backend"])
+def test_a_killed_server_comes_back_by_itself(members, writer, how):
+    primary = members.primary()
+    pid = {
+        "postmaster": f"head -n 1 {DATA}/postmaster.pid",
+        "backend": f"pgrep -u postgres -f '{members.lab.spec()['id']}_application.*idle|INSERT' | head -n 1",
+    }[how]
+    members.lab.ssh(primary, f"kill -9 $({pid})")
+    ledger = settle(members, writer, primary)
+    assert set(ledger.members()) == {primary}
+    members.healthy(primary)
+
+
+def test_failover_is_refused_in_each_unsafe_case(members, lab):
+    old = members.primary()
+    new = members.standby(old)
+    assert "add -e confirm=" in members.play("failover", f"lost={old}", "confirm=other", check=False).output
+    assert members.primary() == old
+    # Nothing proves that it is off: it does not answer, and there is no switch.
+    members.power("pause", old)
+    try:
+        unproven = members.play(
+            "failover", f"lost={old}", members.confirm, '{"postgresql_fence_command": []}', check=False
+        )
+        assert unproven.code != 0
+        assert "nothing proves that it takes no writes" in unproven.output
+    finally:
+        members.power("unpause", old)
+    assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
+    members.healthy(old)
+
+
+def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, lab):
+    old = members.primary()
+    new = members.standby(old)
+    members.power("kill", old)
+    begun = time.monotonic()
+    members.play("failover", f"lost={old}", members.confirm)
+    writable = next(at for at, member, _number in writer.ledger.acks if member == new)
+    assert writable - begun <= 10, "from the start of the playbook to writable"
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+
+    # The old primary comes back: it asks, and does not come up writable. Asserted by trying to write, all the time.
+    intruder = Writer(lab, [old], first=10**9, session="any")
+    members.power("start", old)
+    refusal = "PostgreSQL is not started as primary"
+    members.waiting(
+        "the guard's refusal", lambda: refusal in lab.ssh(old, f"journalctl --no-pager -u {UNIT}"), timeout=90
+    )
+    told = members.play("data", check=False)
+    assert told.code != 0
+    assert "rejoin" in told.output
+    members.play("rejoin", f"member={old}")
+    members.healthy(new)
+    time.sleep(1)
+    assert intruder.stop().acks == []
+
+
+def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab):
+    """Available: the primary acknowledged what the standby never got. The price is named, the loss is exactly that."""
+    members.play("data", AVAILABLE)
+    old = members.primary()
+    new = members.standby(old)
+    lab.ssh(new, f"systemctl stop {UNIT}")
+    members.sql(old, f"INSERT INTO {TABLE} VALUES (-1, '{old}')")
+    members.power("kill", old)
+    lab.ssh(new, f"systemctl start {UNIT}")
+    refused = members.play("failover", f"lost={old}", members.confirm, AVAILABLE, check=False)
+    assert refused.code != 0
+    assert "accept_data_loss=" in refused.output
+    position = refused.output.partition("accept_data_loss=")[2].split()[0].strip('".,')
+    members.play("failover", f"lost={old}", members.confirm, AVAILABLE, f"accept_data_loss={position}")
+    assert members.primary() == new
+    members.power("start", old)
+    members.waiting("SSH", lambda: lab.ssh(old, "true") == "")
+    asked = members.play("rejoin", f"member={old}", AVAILABLE, check=False)
+    assert "which the primary never had" in asked.output
+    members.play("rejoin", f"member={old}", AVAILABLE, "method=rewind", members.confirm)
+    members.play("data")
+    members.healthy(new)
+    assert -1 not in members.rows(old) | members.rows(new)

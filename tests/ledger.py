@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A writer that keeps a ledger outside the database: what PostgreSQL acknowledged must be there afterwards.
+
+It runs on the application host and connects as Odoo does: to whichever of all members takes writes, TLS verified.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Says "ack <member> <number>" for each row PostgreSQL acknowledged; whatever fails, it connects anew.
+WRITER = """
+import itertools, json, os, sys, time, psycopg
+given = json.loads(sys.stdin.readline())
+ca = os.memfd_create("ca")
+os.write(ca, given["ca"].encode())
+conninfo = given["conninfo"] + f" sslrootcert=/proc/self/fd/{ca}"
+numbers, connection = itertools.count(given["first"]), None
+while True:
+    number = next(numbers)
+    try:
+        if connection is None or connection.closed:
+            connection = psycopg.connect(conninfo, password=given["password"], autocommit=True)
+            member = connection.execute("SHOW cluster_name").fetchone()[0]
+        connection.execute(f"INSERT INTO {given['table']} VALUES (%s, %s)", (number, member))
+        print("ack", member, number, flush=True)
+    except psycopg.Error as err:
+        print("error", type(err).__name__, str(err).strip().replace(chr(10), " ")[:200], flush=True)
+        if connection is not None:
+            connection.close()
+        connection = None
+        time.sleep(0.05)
+    time.sleep(given["pause"])
+"""
+TABLE = "estate_ledger"
+
+
+@dataclass
+class Ledger:
+    """Acknowledged rows as (seconds, member, number), in the order in which they came."""
+
+    acks: list[tuple[float, str, int]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def longest_gap(self) -> float:
+        """Seconds for which nothing was acknowledged, at most."""
+        times = [at for at, _member, _number in self.acks]
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
+
+    def members(self) -> list[str]:
+        """Who acknowledged, in the order of time; one that does so again after another is named again."""
+        return [member for member, _group in itertools.groupby(member for _at, member, _number in self.acks)]
+
+
+class Writer:
+    """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does)."""
+
+    def __init__(self, lab, hosts: list[str], first: int = 1, pause: float = 0.01, session: str = "read-write") -> None:
+        addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
+        secrets, database = lab.secrets(), lab.spec()["id"]
+        given = {
+            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={database} "
+            f"user={database}_application sslmode=verify-full target_session_attrs={session} connect_timeout=2 "
+            "keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
+            "password": secrets["postgresql_application"],
+            "ca": secrets["ca_certificate"],
+            "table": TABLE,
+            "first": first,
+            "pause": pause,
+        }
+        self.ledger = Ledger()
+        command = ["ssh", "-F", str(Path(lab.root) / ".lab/ssh_config"), lab.group("app")[0]]
+        self._process = subprocess.Popen(
+            [*command, f"exec python3 -c {shlex.quote(WRITER)}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._process.stdin.write(json.dumps(given) + "\n")
+        self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            word, _space, rest = line.strip().partition(" ")
+            if word == "ack":
+                member, number = rest.split()
+                self.ledger.acks.append((time.monotonic(), member, int(number)))
+            else:
+                self.ledger.errors.append(rest)
+
+    def acknowledged(self) -> int:
+        """How many rows until now."""
+        return len(self.ledger.acks)
+
+    def stop(self) -> Ledger:
+        """End it; the ledger is whole."""
+        self._process.kill()
+        self._reader.join(timeout=10)
+        return self.ledger
