@@ -161,11 +161,12 @@ class Replication:
         self.log.update(last_record=None, position=state.position if state else None)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
+        slots = member.slots(self.layout)
         if state is not None:
             return replication.Own(
                 instance,
                 member.is_fenced(),
-                slots=frozenset(slot["name"] for slot in state.slots),
+                slots=slots,
                 links={row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"},
             )
         torn = member.is_torn(self.layout)
@@ -176,6 +177,7 @@ class Replication:
             last_record=self.log["last_record"],
             history=member.history(self.layout, instance.timeline or 1),
             torn=torn,
+            slots=slots,
         )
 
     def plan(self, current: replication.Own) -> list[Change]:
@@ -229,9 +231,13 @@ class Replication:
         member.promote(self.params["port"])
 
     def _slots(self) -> None:
-        with client.connect(self.params["port"]) as connection:
-            there = {row["name"] for row in client.rows(connection, status.SLOTS)}
-        member.make_slots(self.params["port"], sorted({slot_name(name) for name in self.desired.others} - there))
+        member.make_slots(self.params["port"], self._slot_names() - member.slots(self.layout))
+
+    def _drop_slots(self) -> None:
+        member.drop_slots(self.params["port"], self._slot_names() & member.slots(self.layout))
+
+    def _slot_names(self) -> frozenset[str]:
+        return frozenset(slot_name(name) for name in self.desired.others)
 
     def _fence(self) -> None:
         # What is still to be written to disk is written while the server answers, not while it is stopping.

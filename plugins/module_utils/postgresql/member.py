@@ -120,11 +120,23 @@ def promote(port: int) -> None:
         raise EstateError(f"the standby was told to become primary and is not after {PROMOTION_S} s; see its log")
 
 
-def make_slots(port: int, names: list[str]) -> None:
+def slots(layout: server.Layout) -> frozenset[str]:
+    """Names of the replication slots, whether the server runs or not."""
+    return frozenset(os.listdir(f"{layout.directory}/pg_replslot"))
+
+
+def make_slots(port: int, names: frozenset[str]) -> None:
     """Make these physical slots; they keep WAL from now on."""
     with client.connect(port) as connection:
-        for name in names:
+        for name in sorted(names):
             client.rows(connection, "SELECT pg_create_physical_replication_slot(%s, true)", name)
+
+
+def drop_slots(port: int, names: frozenset[str]) -> None:
+    """Drop these slots, which nobody uses."""
+    with client.connect(port) as connection:
+        for name in sorted(names):
+            client.rows(connection, "SELECT pg_drop_replication_slot(%s)", name)
 
 
 def follow(layout: server.Layout) -> None:

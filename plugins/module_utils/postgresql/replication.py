@@ -28,7 +28,7 @@ LAG_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Own:
-    """This host's member. fenced: its unit may not start; slots: replication slots it has, when it runs as primary.
+    """This host's member. fenced: its unit may not start; slots: names of the replication slots it has.
 
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
     torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
@@ -174,6 +174,9 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
         yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
     if not own.instance.running:
         yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
+    if kept := sorted({slot_name(name) for name in desired.others} & own.slots):
+        # Nobody streams from a standby: its slots would keep WAL for ever.
+        yield Change("replication slots", "delete", ", ".join(kept), None, data="drop_slots")
 
 
 def _part(own: Own, desired: Desired, leader: Leader, fork: str) -> Iterable[Change]:

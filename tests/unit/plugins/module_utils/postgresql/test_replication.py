@@ -107,6 +107,11 @@ def test_nobody_follows_itself_a_stranger_or_nobody():
         steps(STOPPED, "standby")
 
 
+def test_a_standby_keeps_no_slots():
+    kept = replace(STOPPED, slots=frozenset({"estate_db9", "of_somebody_else"}))
+    assert steps(kept, "standby", LEADER) == ["follow", "unfence", "start", "drop_slots"]
+
+
 def test_a_standby_that_follows_is_left_alone():
     assert steps(STANDBY, "standby", LEADER) == []
 
