@@ -36,6 +36,17 @@ options:
     type: str
     choices: [fenced, resumed, primary, standby]
     required: true
+  durability:
+    description: >-
+      The estate's choice. With C(strict) a primary is made to wait for standbys as soon as one streams, and writes a
+      proof of that; after a failover that left no standby it goes on without, until one is back.
+    type: str
+    choices: [strict, available]
+    default: available
+  wait_s:
+    description: For how many seconds a primary waits for a standby that has yet to connect.
+    type: float
+    default: 0
   successor:
     description: >-
       The standby that is to take over. With it a running primary is fenced only if that standby streams from it and is
@@ -60,11 +71,6 @@ options:
         description: By member, why it takes no writes (C(proof)) and the C(last_record) on its disk, where read.
         type: dict
         default: {}
-      durability:
-        description: The estate's durability choice.
-        type: str
-        choices: [strict, available]
-        required: true
       accept_data_loss:
         description: The position this standby has received, in words of the operator, when later writes may be lost.
         type: str
@@ -132,6 +138,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, STANDBY, Instance
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Status
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 REPLAY_S = 30
@@ -153,11 +160,13 @@ class Replication:
             others=tuple(name for name in params["members"] if name != params["member"]),
             rejoin=params["rejoin"],
             successor=params["successor"],
+            strict=params["durability"] == failover.STRICT,
+            alone=params["failover"] is not None,
         )
 
     def read(self) -> replication.Own:
         """The member; of a stopped one the end of its log, of a running one its slots and position."""
-        instance, state = status.read(self.layout, self.params["member"], self.params["port"])
+        instance, state = self._look()
         self.log.update(last_record=None, position=state.position if state else None)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
@@ -167,7 +176,9 @@ class Replication:
                 instance,
                 member.is_fenced(),
                 slots=slots,
-                links={row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"},
+                links=links(state),
+                degraded=member.is_degraded(self.layout),
+                proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
         self.log["last_record"] = None if torn else member.last_record(self.layout)
@@ -205,7 +216,7 @@ class Replication:
                 known["found"],
                 self.desired.others,
                 known["fences"],
-                known["durability"],
+                self.params["durability"],
             )
             reasons = failover.refusals(situation, known["accept_data_loss"])
             if reasons:
@@ -215,7 +226,17 @@ class Replication:
                 f"{instance.name} is not promoted: neither up_to nor failover says that this loses nothing"
             )
 
-    def _status(self):
+    def _look(self) -> tuple[Instance, Status | None]:
+        """The member now; a primary whose standbys are due is given time to see them."""
+        where = (self.layout, self.params["member"], self.params["port"])
+        found = status.read(*where)
+        deadline = time.monotonic() + self.params["wait_s"]
+        while found[1] and not found[1].summary["standby"] and not links(found[1]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            found = status.read(*where)
+        return found
+
+    def _status(self) -> Status | None:
         return status.read(self.layout, self.params["member"], self.params["port"])[1]
 
     def _promote(self) -> None:
@@ -250,6 +271,15 @@ class Replication:
     def _stop(self) -> None:
         server.systemctl("stop", self.layout.unit)
 
+    def _degrade(self) -> None:
+        member.degrade(self.layout, self.params["port"])
+
+    def _restore(self) -> None:
+        member.restore(self.layout, self.params["port"])
+
+    def _prove(self) -> None:
+        member.prove(self.params["port"])
+
     def _unfence(self) -> None:
         member.unfence()
 
@@ -273,12 +303,16 @@ class Replication:
         member.whole(self.layout)
 
 
+def links(state: Status) -> dict[str, int]:
+    """By standby that streams, the bytes it is behind."""
+    return {row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"}
+
+
 def main() -> None:
     """Entry point."""
     known = {
         "found": {"type": "list", "elements": "dict", "default": []},
         "fences": {"type": "dict", "default": {}},
-        "durability": {"type": "str", "choices": ["strict", "available"], "required": True},
         "accept_data_loss": {"type": "str"},
     }
     module = AnsibleModule(
@@ -286,6 +320,8 @@ def main() -> None:
             **server.ARGUMENTS,
             **upstream.ARGUMENTS,
             "state": {"type": "str", "choices": ["fenced", "resumed", "primary", "standby"], "required": True},
+            "durability": {"type": "str", "choices": ["strict", "available"], "default": "available"},
+            "wait_s": {"type": "float", "default": 0},
             "successor": {"type": "str"},
             "up_to": {"type": "str"},
             "failover": {"type": "dict", "options": known},

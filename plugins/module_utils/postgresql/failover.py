@@ -29,7 +29,8 @@ STRICT, AVAILABLE = "strict", "available"
 class Seen:
     """A member as it was read.
 
-    position: how far a running standby has received the log; synchronous: it runs with the settings of strict.
+    position: how far a running standby has received the log; synchronous: it runs with the settings of strict, and has
+    the primary's proof that strict was in force on the present timeline.
     """
 
     instance: Instance
@@ -75,7 +76,8 @@ def situation(
 def _seen(info: Mapping[str, Any]) -> Seen:
     status = info.get("status") or {}
     instance = Instance.of(info["instance"]["name"], dict(info["instance"]))
-    return Seen(instance, status.get("position"), bool(status.get("synchronous_standby_names")))
+    proven = status.get("proven_timeline") is not None and status["proven_timeline"] == instance.timeline
+    return Seen(instance, status.get("position"), proven and bool(status.get("synchronous_standby_names")))
 
 
 def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[str]:
@@ -112,9 +114,7 @@ def incomplete(situation: Situation) -> str | None:
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:
-        return (
-            f"{name} does not run with the settings of durability strict, so the old primary may not have waited for it"
-        )
+        return f"{name} has no proof that the old primary waited for it: strict was not in force since the last promotion"
     # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen.
     if len(former) > 1:
         unseen = ", ".join(seen.instance.describe() for seen in former)

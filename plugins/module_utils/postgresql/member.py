@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server, status
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import parse_history
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
@@ -137,6 +137,55 @@ def drop_slots(port: int, names: frozenset[str]) -> None:
     with client.connect(port) as connection:
         for name in sorted(names):
             client.rows(connection, "SELECT pg_drop_replication_slot(%s)", name)
+
+
+def _degraded(layout: server.Layout) -> str:
+    return f"/etc/postgresql/{layout.version}/{layout.name}/conf.d/zz-estate-degraded.conf"
+
+
+def is_degraded(layout: server.Layout) -> bool:
+    """Whether the server waits for no standby because a failover left none."""
+    return os.path.exists(_degraded(layout))
+
+
+def degrade(layout: server.Layout, port: int) -> None:
+    """Acknowledge writes without a standby."""
+    path = _degraded(layout)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            "# A failover left no standby to wait for; rejoin or data ends this.\nsynchronous_standby_names = ''\n"
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    server.own(path)
+    reload(port)
+
+
+def restore(layout: server.Layout, port: int) -> None:
+    """Wait for a standby again."""
+    os.unlink(_degraded(layout))
+    reload(port)
+
+
+def reload(port: int) -> None:
+    """Let the server read its configuration again, and wait until its processes have."""
+    with client.connect(port) as connection:
+        before = client.row(connection, "SELECT pg_conf_load_time() AS at, pg_reload_conf()")["at"]
+        deadline = time.monotonic() + 10
+        while client.row(connection, "SELECT pg_conf_load_time() AS at")["at"] == before:
+            if time.monotonic() > deadline:
+                raise EstateError("the server does not read its configuration again; see its log")
+            time.sleep(0.05)
+
+
+def prove(port: int) -> None:
+    """Write, by a commit that waits for a standby, that commits do on this timeline. A failover reads it there."""
+    with client.connect(port) as connection:
+        client.execute(connection, "SET synchronous_commit = on", "proof of durability")
+        timeline = client.row(connection, status.TIMELINE)["timeline"]
+        client.execute(
+            connection, f"ALTER DATABASE postgres SET estate.proven_timeline = '{timeline}'", "proof of durability"
+        )
 
 
 def follow(layout: server.Layout) -> None:

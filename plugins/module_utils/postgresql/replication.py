@@ -32,6 +32,8 @@ class Own:
 
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
     torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
+    degraded: it waits for no standby although durability is strict; proven: the timeline for which a commit that a
+    standby acknowledged says that strict is in force.
     """
 
     instance: Instance
@@ -41,6 +43,8 @@ class Own:
     slots: frozenset[str] = frozenset()
     torn: bool = False
     links: Mapping[str, int] = field(default_factory=dict)
+    degraded: bool = False
+    proven: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Desired:
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
     successor: the standby that is to take over from a running primary before that is fenced.
+    strict: commits of a primary wait for a standby; alone: no standby is left to wait for.
     """
 
     state: str
@@ -69,6 +74,8 @@ class Desired:
     others: tuple[str, ...] = ()
     rejoin: str = NEVER
     successor: str | None = None
+    strict: bool = False
+    alone: bool = False
 
 
 def lsn(position: str) -> int:
@@ -157,6 +164,24 @@ def _promote(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chan
     missing = sorted({slot_name(name) for name in desired.others} - own.slots)
     if missing:
         yield Change("replication slots", "create", None, ", ".join(missing), data="slots")
+    if desired.strict:
+        yield from _durability(own, desired)
+
+
+def _durability(own: Own, desired: Desired) -> Iterable[Change]:
+    """After a failover nobody may be left to wait for: the estate goes on, and is strict again with a standby.
+
+    That strict is in force is written for the present timeline by a commit a standby has acknowledged. It is what a later
+    failover trusts: a promotion begins another timeline, so what the last one proved does not count there.
+    """
+    if desired.alone and not own.links:
+        if not own.degraded:
+            yield Change("durability", "update", "strict", "available until a standby is back", data="degrade")
+        return
+    if own.degraded and own.links:
+        yield Change("durability", "update", "available until a standby is back", "strict", data="restore")
+    if own.links and own.proven != own.instance.timeline and own.instance.role == PRIMARY:
+        yield Change("proof of durability", "update", own.proven, f"timeline {own.instance.timeline}", data="prove")
 
 
 def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:

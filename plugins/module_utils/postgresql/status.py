@@ -12,6 +12,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Status, replicating
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
+TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline"
 SUMMARY = """
 SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby,
        current_setting('transaction_read_only') AS read_only, current_setting('ssl') AS ssl,
@@ -24,6 +25,9 @@ SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS stan
        CASE WHEN pg_is_in_recovery()
             THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text END AS position,
        current_setting('synchronous_standby_names') AS synchronous_standby_names,
+       (SELECT substring(entry FROM '=(.*)$')::int FROM pg_db_role_setting, unnest(setconfig) AS entry
+        WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'postgres') AND setrole = 0
+          AND entry LIKE 'estate.proven_timeline=%') AS proven_timeline,
        pg_last_wal_receive_lsn()::text AS receive_lsn, pg_last_wal_replay_lsn()::text AS replay_lsn,
        CASE WHEN NOT pg_is_in_recovery() THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
             ELSE greatest((SELECT received_tli FROM pg_stat_wal_receiver),

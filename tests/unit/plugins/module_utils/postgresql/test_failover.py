@@ -67,7 +67,7 @@ def test_the_old_primarys_disk_is_proof_enough():
 
 
 def test_strict_in_the_file_is_not_strict_on_the_server():
-    assert "does not run with the settings" in refused(target=replace(TARGET, synchronous=False))
+    assert "no proof that the old primary waited" in refused(target=replace(TARGET, synchronous=False))
 
 
 def test_strict_with_a_standby_unseen_is_no_proof():
@@ -80,11 +80,14 @@ def test_only_a_running_standby_takes_over():
 
 
 def test_what_was_read_becomes_a_situation():
-    own = {"instance": vars(TARGET.instance), "status": {"position": "0/1", "synchronous_standby_names": ""}}
+    own = {"instance": vars(TARGET.instance), "status": {"position": "0/1", "synchronous_standby_names": "ANY 1 (db1)"}}
     seen = {"instance": vars(THIRD.instance), "status": {}}
     made = failover.situation(own, [seen], ["db1", "db3"], {"db1": {"proof": "switched off"}}, "available")
     assert made.target.position == "0/1"
     assert not made.target.synchronous
+    for proven, synchronous in ((1, True), (0, False), (2, False)):
+        own["status"]["proven_timeline"] = proven
+        assert failover.situation(own, [], ["db1"], {}, "strict").target.synchronous == synchronous
     assert [one.instance.data for one in made.members] == ["unknown", "ready"]
     assert made.fences == OFF
 

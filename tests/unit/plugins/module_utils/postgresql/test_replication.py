@@ -64,6 +64,18 @@ def test_a_promotion_makes_the_slots_of_all_others():
     assert steps(replace(RUNNING, slots=frozenset({"estate_db9"})), "primary") == []
 
 
+def test_strict_goes_on_alone_and_is_strict_again_with_a_standby():
+    alone = replace(RUNNING, slots=frozenset({"estate_db9"}))
+    assert steps(STANDBY, "primary", strict=True, alone=True) == ["promote", "slots", "degrade"]
+    assert steps(replace(alone, degraded=True), "primary", strict=True, alone=True) == []
+    back = replace(alone, degraded=True, links={"db9": 0})
+    assert steps(back, "primary", strict=True) == ["restore", "prove"]
+    assert steps(replace(back, degraded=False, proven=1), "primary", strict=True) == []
+    assert steps(replace(back, degraded=False, proven=0), "primary", strict=True) == ["prove"], "of an earlier timeline"
+    assert steps(alone, "primary", strict=True) == [], "nobody to prove it"
+    assert steps(back, "primary") == [], "available has nothing to prove"
+
+
 def test_only_a_running_standby_is_promoted():
     for own in (replace(STANDBY, fenced=True), Own(replace(STANDBY.instance, running=False)), STOPPED):
         with pytest.raises(EstateError):
