@@ -79,6 +79,11 @@ options:
         type: list
         elements: str
         default: []
+      execute:
+        description: >-
+          Functions of C(pg_catalog) that a role may call although they are the superuser's, as signatures, by role.
+          Left out, they are not managed.
+        type: dict
       locale:
         description: C(encoding), C(collate) and C(ctype) of a new database.
         type: dict
@@ -104,6 +109,10 @@ EXAMPLES = r"""
         create: {shop_application: [USAGE, CREATE]}
         extensions: [pg_trgm, unaccent]
         immutable: [unaccent(text)]
+      - name: postgres
+        connect: {shop_replication: [CONNECT]}
+        execute:
+          shop_replication: [pg_ls_dir(text,boolean,boolean)]
     standbys: [db2]
 """
 
@@ -136,6 +145,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, access_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
+    Current,
+    Database,
+    Desired,
+    Role,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import READY
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 
@@ -143,25 +158,25 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 class Access:
     """The capability: what is in the cluster besides data. `pending_restart` is of the last read, for the answer."""
 
-    def __init__(self, params: dict, desired: access.Desired, check_mode: bool) -> None:
+    def __init__(self, params: dict, desired: Desired, check_mode: bool) -> None:
         self.port = params["port"]
         self.layout = server.Layout(params["version"])
         self.desired = desired
         self.check_mode = check_mode
         self.pending_restart: list[str] = []
 
-    def read(self) -> access.Current | None:
+    def read(self) -> Current | None:
         """The server's state; in check mode a bare host has an empty one, and a stopped server none (None)."""
         instance = server.read_instance(self.layout, "local")
         if self.check_mode and instance.data != READY:
-            return access.Current()
+            return Current()
         if self.check_mode and not instance.running:
             return None
         current = access_client.read(self.port, self.desired)
         self.pending_restart[:] = current.pending_restart
         return current
 
-    def plan(self, current: access.Current | None) -> list[Change]:
+    def plan(self, current: Current | None) -> list[Change]:
         """Pure; see module_utils/postgresql/access.py."""
         return access.plan(current, self.desired) if current else []
 
@@ -169,7 +184,7 @@ class Access:
         """Run the statements."""
         access_client.apply(self.port, changes)
 
-    def controls(self, current: access.Current | None) -> list[Control]:
+    def controls(self, current: Current | None) -> list[Control]:
         """One, where nothing could be predicted."""
         if current:
             return []
@@ -177,32 +192,32 @@ class Access:
         return [Control("postgresql.access.readable", title, "fail", "stopped", "running", reason)]
 
 
-def desired_of(params: dict) -> access.Desired:
+def desired_of(params: dict) -> Desired:
     """The options as dataclasses."""
     databases = []
     for option in params["databases"]:
-        create = option["create"]
         databases.append(
-            access.Database(
+            Database(
                 name=option["name"],
                 owner=option["owner"],
-                connect=_privileges(option["connect"]),
-                create=None if create is None else _privileges(create),
+                connect=_by_role(option["connect"]) or {},
+                create=_by_role(option["create"]),
                 extensions=tuple(option["extensions"]),
                 immutable=tuple(option["immutable"]),
+                execute=_by_role(option["execute"]),
                 **option["locale"],
             )
         )
     roles = [
-        access.Role(option["name"], option["password"], option["replication"], tuple(option["member_of"]))
+        Role(option["name"], option["password"], option["replication"], tuple(option["member_of"]))
         for option in params["roles"]
     ]
     slots = tuple(access.slot_name(member) for member in params["standbys"])
-    return access.Desired(tuple(roles), tuple(databases), slots)
+    return Desired(tuple(roles), tuple(databases), slots)
 
 
-def _privileges(option: dict) -> dict[str, tuple[str, ...]]:
-    return {role: tuple(privileges) for role, privileges in option.items()}
+def _by_role(option: dict | None) -> dict[str, tuple[str, ...]] | None:
+    return None if option is None else {role: tuple(words) for role, words in option.items()}
 
 
 def main() -> None:
@@ -220,6 +235,7 @@ def main() -> None:
         "create": {"type": "dict"},
         "extensions": {"type": "list", "elements": "str", "default": []},
         "immutable": {"type": "list", "elements": "str", "default": []},
+        "execute": {"type": "dict"},
         "locale": {"type": "dict", "default": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}},
     }
     module = AnsibleModule(

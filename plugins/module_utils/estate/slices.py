@@ -12,6 +12,14 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.series imp
 
 #: Ports inside Traefik's container: unprivileged, so it need not run as root.
 _INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}
+_LOCALE = {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}
+#: What pg_rewind calls on the primary, as its manual lists them for a role that is no superuser.
+_REWIND = (
+    "pg_ls_dir(text,boolean,boolean)",
+    "pg_stat_file(text,boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text,bigint,bigint,boolean)",
+)
 
 
 def users(spec: dict) -> dict:
@@ -169,9 +177,9 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "database": spec["odoo"]["database"],
-        "locale": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"},
-        "extensions": ["pg_trgm", "unaccent"],
+        "locale": dict(_LOCALE),
         "users": users(spec),
+        "databases": _databases(spec),
         "connections": need,
         "memory_mb": budget.db,
         "settings": {
@@ -187,6 +195,27 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         },
         "hba": _hba(spec, hosts, host, subnet),
     }
+
+
+def _databases(spec: dict) -> list:
+    """The databases of a cluster and who may do what in them, as the module postgresql_access takes them."""
+    names = users(spec)
+    own = {
+        "name": spec["odoo"]["database"],
+        "owner": names["owner"],
+        "locale": dict(_LOCALE),
+        "extensions": ["pg_trgm", "unaccent"],
+        "immutable": ["unaccent(text)"],
+        "connect": {names["application"]: ["CONNECT", "TEMPORARY"], names["monitor"]: ["CONNECT"]},
+        "create": {names["application"]: ["USAGE", "CREATE"]},
+    }
+    # Odoo listens for its bus and cron there; monitoring reads statistics, a member that comes back rewinds from there.
+    shared = {
+        "name": "postgres",
+        "connect": {names[duty]: ["CONNECT"] for duty in ("application", "monitor", "replication")},
+        "execute": {names["replication"]: list(_REWIND)},
+    }
+    return [own, shared]
 
 
 def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
@@ -206,10 +235,11 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         ]
 
     peers = [peer for peer in in_tier(hosts, "db") if peer != host]
-    # Odoo's bus and its scheduled jobs listen on the database `postgres`.
+    # Odoo's bus and its scheduled jobs listen on the database `postgres`, pg_rewind reads the primary's files there.
     return [
         *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
         *rows(["replication"], names["replication"], peers),
+        *rows(["postgres"], names["replication"], peers),
         *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops")),
     ]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import (
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
     PUBLIC,
     Current,
+    Database,
     DatabaseFound,
     Desired,
     RoleFound,
@@ -35,6 +36,17 @@ FROM {table}, aclexplode(coalesce({acl}, acldefault('{kind}', {owner}))) WHERE {
 """
 DATABASE_GRANTEES = GRANTEES.format(table="pg_database", acl="datacl", kind="d", owner="datdba", name="datname")
 SCHEMA_GRANTEES = GRANTEES.format(table="pg_namespace", acl="nspacl", kind="n", owner="nspowner", name="nspname")
+IMMUTABLE = """
+SELECT function FROM unnest(%s::text[]) AS function
+JOIN pg_proc ON oid = to_regprocedure('public.' || function) WHERE provolatile = 'i'
+"""
+# In the words of the wanted signature where one means the function, else in PostgreSQL's.
+FUNCTIONS = """
+SELECT coalesce(wanted.signature, p.oid::regprocedure::text) AS function, pg_get_userbyid(acl.grantee)::text AS grantee
+FROM pg_proc p CROSS JOIN aclexplode(p.proacl) acl
+LEFT JOIN unnest(%s::text[]) AS wanted(signature) ON to_regprocedure('pg_catalog.' || wanted.signature) = p.oid
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND pg_get_userbyid(acl.grantee) = ANY(%s)
+"""
 OWNERS = "SELECT datname AS name, pg_get_userbyid(datdba)::text AS owner FROM pg_database WHERE datname = ANY(%s)"
 SLOTS = """
 SELECT slot_name::text AS name, active, wal_status IS NOT DISTINCT FROM 'lost' AS lost
@@ -59,7 +71,7 @@ def read(port: int, desired: Desired) -> Current:
     databases = {}
     for database in desired.databases:
         if database.name in owners:
-            inside = _inside(port, database.name, database.immutable) if database.create is not None else {}
+            inside = _inside(port, database, list(roles))
             databases[database.name] = DatabaseFound(owners[database.name], acls[database.name], **inside)
     return Current(roles=roles, databases=databases, slots=slots, pending_restart=pending)
 
@@ -79,19 +91,25 @@ def apply(port: int, changes: list[Change]) -> None:
             connection.close()
 
 
-def _inside(port: int, database: str, functions: tuple[str, ...]) -> dict[str, Any]:
-    """What can only be seen from within the database."""
-    volatility = "SELECT provolatile = 'i' AS immutable FROM pg_proc WHERE oid = to_regprocedure(%s)"
-    with client.connect(port, database) as connection:
-        schema_acl = _acl(client.rows(connection, SCHEMA_GRANTEES, "public"))
-        names = client.rows(connection, "SELECT extname::text AS name FROM pg_extension")
-        extensions = frozenset(row["name"] for row in names)
-        immutable = {
-            function
-            for function in functions
-            if any(row["immutable"] for row in client.rows(connection, volatility, f"public.{function}"))
-        }
-    return {"schema_acl": schema_acl, "extensions": extensions, "immutable": frozenset(immutable)}
+def _inside(port: int, database: Database, roles: list[str]) -> dict[str, Any]:
+    """What can only be seen from within the database, as far as it is managed."""
+    inside: dict[str, Any] = {}
+    if database.create is None and database.execute is None:
+        return inside
+    with client.connect(port, database.name) as connection:
+        if database.create is not None:
+            inside["schema_acl"] = _acl(client.rows(connection, SCHEMA_GRANTEES, "public"))
+            names = client.rows(connection, "SELECT extname::text AS name FROM pg_extension")
+            inside["extensions"] = frozenset(row["name"] for row in names)
+            found = client.rows(connection, IMMUTABLE, list(database.immutable))
+            inside["immutable"] = frozenset(row["function"] for row in found)
+        if database.execute is not None:
+            signatures = sorted({signature for granted in database.execute.values() for signature in granted})
+            execute: dict[str, set[str]] = {}
+            for row in client.rows(connection, FUNCTIONS, signatures, roles):
+                execute.setdefault(row["grantee"], set()).add(row["function"])
+            inside["execute"] = {grantee: frozenset(functions) for grantee, functions in execute.items()}
+    return inside
 
 
 def _acl(grants: list[dict[str, Any]]) -> dict[str, frozenset[str]]:

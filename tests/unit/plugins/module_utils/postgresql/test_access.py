@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, scram
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import (
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
     Current,
     Database,
     DatabaseFound,
@@ -154,6 +154,24 @@ def test_a_database_without_owner_is_never_made_and_its_schema_is_left_alone():
         'REVOKE CONNECT, TEMPORARY ON DATABASE "postgres" FROM PUBLIC',
         'GRANT CONNECT ON DATABASE "postgres" TO "shop_application"',
     ]
+
+
+def test_functions_of_the_system_are_granted_and_taken_exactly():
+    wanted = {"shop_monitor": ("pg_ls_dir(text,boolean,boolean)", "pg_switch_wal()")}
+    desired = replace(DESIRED, databases=(replace(SHOP, execute=wanted),))
+    held = {
+        "shop_monitor": frozenset({"pg_switch_wal()", "pg_promote(boolean,integer)"}),
+        "shop_application": frozenset({"pg_switch_wal()"}),
+        "auditor": frozenset({"pg_switch_wal()"}),
+    }
+    changes = access.plan(with_database(execute=held), desired)
+    assert {change.data.database for change in changes} == {"shop"}
+    assert [sql for change in changes for sql in change.data.sql] == [
+        'REVOKE EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() FROM "shop_application"',
+        'GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text,boolean,boolean) TO "shop_monitor"',
+        'REVOKE EXECUTE ON FUNCTION pg_catalog.pg_promote(boolean,integer) FROM "shop_monitor"',
+    ]
+    assert resources(with_database(execute=held)) == []
 
 
 @pytest.mark.parametrize(
