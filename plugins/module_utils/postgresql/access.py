@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import grants, scram
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
@@ -20,10 +20,11 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access
     ident,
     literal,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 SLOT_PREFIX = "estate_"
 """Slots so named are the estate's, on whichever member is primary now; any other slot is left alone."""
+SYSTEM_ROLE = "postgres"
 
 
 def plan(current: Current, desired: Desired) -> list[Change]:
@@ -44,29 +45,70 @@ def slot_name(member: str) -> str:
     return SLOT_PREFIX + member.lower().replace("-", "_").replace(".", "_")
 
 
+def strangers(current: Current, desired: Desired, exclusive: bool) -> Control:
+    """Who could get in or has powers and is not desired. Never dropped: only an operator knows what it is for."""
+    known = {SYSTEM_ROLE} | {role.name for role in desired.roles}
+    found = []
+    for name, role in sorted(current.roles.items()):
+        powers = [word.lower() for word in role.attributes.split() if word in ("LOGIN", "SUPERUSER")]
+        powers += sorted(group for group in role.member_of if group.startswith("pg_"))
+        if name not in known and powers:
+            found.append(f"{name}: {', '.join(powers)}")
+    title = "Only the estate's roles log in, are superuser or have powers of the system"
+    if found and not exclusive:
+        return Control("postgresql.access.strangers", title, "exempt", found, [], "roles of others are allowed here")
+    reason = "drop these roles, or take their login and memberships away; no run does that"
+    return Control.check("postgresql.access.strangers", title, found, [], reason)
+
+
 def _role(found: RoleFound | None, role: Role) -> list[Change]:
     resource, name = f"role {role.name}", ident(role.name)
+    if role.password is not None and not role.login:
+        raise EstateError(f"{resource} has a password and may not log in: leave one of the two out")
     changes = []
     if found is None:
-        sql = f"CREATE ROLE {name} {role.attributes()} PASSWORD {literal(scram.verifier(role.password))}"
+        password = "" if role.password is None else f" PASSWORD {literal(scram.verifier(role.password))}"
+        sql = f"CREATE ROLE {name} {role.attributes()}{password}"
         changes.append(Change(resource, "create", None, role.attributes(), data=Statement((sql,))))
+        found = RoleFound(role.attributes())
     else:
         if found.attributes != role.attributes():
             sql = f"ALTER ROLE {name} {role.attributes()}"
             changes.append(Change(resource, "update", found.attributes, role.attributes(), data=Statement((sql,))))
-        if not scram.matches(found.verifier, role.password):
-            sql = f"ALTER ROLE {name} PASSWORD {literal(scram.verifier(role.password))}"
-            before = None if found.verifier is None else "password"
-            change = Change(f"{resource} password", "update", before, "password", secret=True, data=Statement((sql,)))
-            changes.append(change)
-    member_of = set(found.member_of) if found else set()
-    granted = [f"GRANT {ident(group)} TO {name}" for group in role.member_of if group not in member_of]
-    revoked = [f"REVOKE {ident(group)} FROM {name}" for group in sorted(member_of - set(role.member_of))]
+        changes += _password(resource, found, role)
+    granted = [f"GRANT {ident(group)} TO {name}" for group in role.member_of if group not in found.member_of]
+    revoked = [f"REVOKE {ident(group)} FROM {name}" for group in sorted(set(found.member_of) - set(role.member_of))]
     if granted or revoked:
-        before, after = ", ".join(sorted(member_of)), ", ".join(sorted(role.member_of))
+        before, after = grants.listed(found.member_of), grants.listed(role.member_of)
         statement = Statement((*granted, *revoked))
         changes.append(Change(f"{resource} memberships", "update", before, after, data=statement))
+    if found.settings != role.settings:
+        before, after = _shown(found.settings), _shown(role.settings)
+        statement = Statement(tuple(_settings(name, found.settings, role.settings)))
+        changes.append(Change(f"{resource} settings", "update", before, after, data=statement))
     return changes
+
+
+def _password(resource: str, found: RoleFound, role: Role) -> Iterator[Change]:
+    if found.verifier is None if role.password is None else scram.matches(found.verifier, role.password):
+        return
+    before = None if found.verifier is None else "password"
+    after = None if role.password is None else "password"
+    verifier = "NULL" if role.password is None else literal(scram.verifier(role.password))
+    statement = Statement((f"ALTER ROLE {ident(role.name)} PASSWORD {verifier}",))
+    yield Change(f"{resource} password", "update", before, after, secret=True, data=statement)
+
+
+def _settings(name: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for setting, value in sorted(wanted.items()):
+        if found.get(setting) != value:
+            yield f"ALTER ROLE {name} SET {ident(setting)} = {literal(value)}"
+    for setting in sorted(found.keys() - wanted.keys()):
+        yield f"ALTER ROLE {name} RESET {ident(setting)}"
+
+
+def _shown(settings: Mapping[str, str]) -> str:
+    return grants.listed(f"{name} = {value}" for name, value in settings.items())
 
 
 def _database(found: DatabaseFound | None, database: Database, managed: set[str]) -> list[Change]:
