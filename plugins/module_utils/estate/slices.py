@@ -12,7 +12,15 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.series imp
 
 #: Ports inside Traefik's container: unprivileged, so it need not run as root.
 _INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}
+_DUTIES = ("owner", "application", "reporting", "audit", "replication", "backup", "monitor")
 _LOCALE = {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}
+#: What a physical backup calls on its own; the version 15 gave them these names.
+_BACKUP = (
+    "pg_backup_start(text,boolean)",
+    "pg_backup_stop(boolean)",
+    "pg_switch_wal()",
+    "pg_create_restore_point(text)",
+)
 #: What pg_rewind calls on the primary, as its manual lists them for a role that is no superuser.
 _REWIND = (
     "pg_ls_dir(text,boolean,boolean)",
@@ -24,7 +32,7 @@ _REWIND = (
 
 def users(spec: dict) -> dict:
     """PostgreSQL roles of the estate: what each is for → its name."""
-    return {duty: f"{spec['id']}_{duty}" for duty in ("owner", "application", "replication", "monitor")}
+    return {duty: f"{spec['id']}_{duty}" for duty in _DUTIES}
 
 
 def docker(spec: dict) -> dict:
@@ -200,26 +208,34 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
 def _databases(spec: dict) -> list:
     """The databases of a cluster and who may do what in them, as the module postgresql_access takes them."""
     names = users(spec)
+
+    def connecting(*duties: str) -> dict:
+        return {names[duty]: ["CONNECT"] for duty in duties}
+
     own = {
         "name": spec["odoo"]["database"],
         "owner": names["owner"],
         "locale": dict(_LOCALE),
         "extensions": ["pg_trgm", "unaccent"],
         "immutable": ["unaccent(text)"],
-        "connect": {names["application"]: ["CONNECT", "TEMPORARY"], names["monitor"]: ["CONNECT"]},
-        "create": {names["application"]: ["USAGE", "CREATE"]},
+        "connect": {names["application"]: ["CONNECT", "TEMPORARY"], **connecting("reporting", "audit", "monitor")},
+        "create": {names["application"]: ["USAGE", "CREATE"], names["reporting"]: ["USAGE"]},
+        "tables": {names["reporting"]: ["SELECT"]},
+        "creators": [names["application"]],
     }
-    # Odoo listens for its bus and cron there; monitoring reads statistics, a member that comes back rewinds from there.
+    # Odoo listens for its bus and cron there; monitoring reads statistics, an audit the grants on functions, backups
+    # are begun and ended there, and a member that comes back rewinds from there.
     shared = {
         "name": "postgres",
-        "connect": {names[duty]: ["CONNECT"] for duty in ("application", "monitor", "replication")},
-        "execute": {names["replication"]: list(_REWIND)},
+        "connect": connecting("application", "audit", "replication", "backup", "monitor"),
+        "execute": {names["replication"]: list(_REWIND), names["backup"]: list(_BACKUP)},
     }
     return [own, shared]
 
 
 def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
-    """Who may log in over the network; everything but TLS with SCRAM is refused. Owners and superusers stay local."""
+    """Who may log in over the network; everything but TLS with SCRAM is refused. Superusers stay local; the owner and
+    the backup role do not log in at all."""
     names, database = users(spec), spec["odoo"]["database"]
 
     def rows(databases: list, user: str, clients: list) -> list:
@@ -240,6 +256,8 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
         *rows(["replication"], names["replication"], peers),
         *rows(["postgres"], names["replication"], peers),
+        *rows([database], names["reporting"], in_tier(hosts, "ops")),
+        *rows([database, "postgres"], names["audit"], in_tier(hosts, "ops")),
         *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops")),
     ]
 
