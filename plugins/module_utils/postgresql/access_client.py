@@ -27,7 +27,7 @@ SELECT r.rolname::text AS name, CASE WHEN r.rolname = ANY(%s) THEN r.rolpassword
                       CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
                       CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
                       CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END) AS attributes,
-       ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+       ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
              WHERE m.member = r.oid ORDER BY 1) AS member_of,
        (SELECT s.setconfig FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings
 FROM pg_authid r WHERE r.rolname !~ '^pg_'
