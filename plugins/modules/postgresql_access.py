@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles, databases, extensions, grants and replication slots of a PostgreSQL cluster."""
+"""Roles, databases, extensions, grants, default privileges and replication slots of a PostgreSQL cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ module: postgresql_access
 short_description: Converge who may do what in a PostgreSQL cluster
 version_added: 0.1.0
 description:
-  - Converges roles, databases, extensions, grants and physical replication slots in one call, through the local socket
-    as the operating system user C(postgres).
+  - Converges roles, databases, extensions, grants, default privileges and physical replication slots in one call,
+    through the local socket as the operating system user C(postgres).
   - >-
     On a standby everything but slots comes from the primary; there only slots of the estate that nobody uses are
     dropped, since they would keep WAL for ever.
@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - retailerp.estate.postgresql_server
 options:
   roles:
-    description: Roles that may log in. None of them is superuser, may make databases or roles, or bypass row security.
+    description: Roles. None of them is superuser, may make databases or roles, or bypass row security.
     type: list
     elements: dict
     default: []
@@ -36,9 +36,12 @@ options:
         type: str
         required: true
       password:
-        description: Its password, printable ASCII.
+        description: Its password, printable ASCII. A role that may log in needs one, any other has none.
         type: str
-        required: true
+      login:
+        description: Whether it may log in.
+        type: bool
+        default: true
       replication:
         description: Whether it may stream.
         type: bool
@@ -48,6 +51,11 @@ options:
         type: list
         elements: str
         default: []
+      settings:
+        description: >-
+          Its defaults for settings of the server, exactly, as single values. What is set for one database alone stays.
+        type: dict
+        default: {}
   databases:
     description: Databases and what may be done in them. What C(PUBLIC) holds on them is taken away.
     type: list
@@ -79,6 +87,22 @@ options:
         type: list
         elements: str
         default: []
+      tables:
+        description: >-
+          Privileges on all tables, views and sequences of its schema C(public), by role - on those that are there and
+          on those that O(databases[].creators) will make. Roles in O(roles) and C(PUBLIC) hold exactly these; creators
+          themselves and what belongs to extensions are not judged. Left out, they are not managed.
+        type: dict
+      creators:
+        description: Roles that make tables, whose default privileges are set for O(databases[].tables).
+        type: list
+        elements: str
+        default: []
+      execute:
+        description: >-
+          Functions of C(pg_catalog) that a role may call although they are the superuser's, as signatures, by role.
+          Left out, they are not managed.
+        type: dict
       locale:
         description: C(encoding), C(collate) and C(ctype) of a new database.
         type: dict
@@ -88,22 +112,38 @@ options:
     type: list
     elements: str
     default: []
+  exclusive:
+    description: >-
+      Whether roles of others fail the control C(postgresql.access.strangers). It names those that may log in, are
+      superuser or members of PostgreSQL's own C(pg_*) roles, and are neither in O(roles) nor C(postgres). They stay.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
-- name: The application may connect and make tables, nobody else
+- name: The application may make tables, reporting may read them, nobody else may connect
   retailerp.estate.postgresql_access:
     version: "17"
     roles:
-      - {name: shop_owner, password: "{{ estate_secrets.postgresql_owner }}"}
+      - {name: shop_owner, login: false}
       - {name: shop_application, password: "{{ estate_secrets.postgresql_application }}"}
+      - name: shop_reporting
+        password: "{{ estate_secrets.postgresql_reporting }}"
+        settings: {default_transaction_read_only: true, statement_timeout: 5min}
+      - {name: shop_replication, password: "{{ estate_secrets.postgresql_replication }}", replication: true}
     databases:
       - name: shop
         owner: shop_owner
-        connect: {shop_application: [CONNECT, TEMPORARY]}
-        create: {shop_application: [USAGE, CREATE]}
+        connect: {shop_application: [CONNECT, TEMPORARY], shop_reporting: [CONNECT]}
+        create: {shop_application: [USAGE, CREATE], shop_reporting: [USAGE]}
+        tables: {shop_reporting: [SELECT]}
+        creators: [shop_application]
         extensions: [pg_trgm, unaccent]
         immutable: [unaccent(text)]
+      - name: postgres
+        connect: {shop_replication: [CONNECT]}
+        execute:
+          shop_replication: [pg_ls_dir(text,boolean,boolean)]
     standbys: [db2]
 """
 
@@ -125,17 +165,29 @@ pending_restart:
   elements: str
   sample: [max_connections]
 controls:
-  description: Whether the server could be read, where that is in doubt in check mode.
+  description: Who else has access; in check mode, instead, that a stopped server could not be read.
   returned: always
   type: list
   elements: dict
-  sample: []
+  sample:
+    - id: postgresql.access.strangers
+      title: Only the estate's roles log in, are superuser or have powers of the system
+      state: fail
+      observed: ["consultant: login, pg_read_all_data"]
+      expected: []
+      reason: drop these roles, or take their login and memberships away; no run does that
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, access_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
+    Current,
+    Database,
+    Desired,
+    Role,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import READY
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 
@@ -143,25 +195,26 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 class Access:
     """The capability: what is in the cluster besides data. `pending_restart` is of the last read, for the answer."""
 
-    def __init__(self, params: dict, desired: access.Desired, check_mode: bool) -> None:
+    def __init__(self, params: dict, desired: Desired, check_mode: bool) -> None:
         self.port = params["port"]
         self.layout = server.Layout(params["version"])
         self.desired = desired
+        self.exclusive = params["exclusive"]
         self.check_mode = check_mode
         self.pending_restart: list[str] = []
 
-    def read(self) -> access.Current | None:
+    def read(self) -> Current | None:
         """The server's state; in check mode a bare host has an empty one, and a stopped server none (None)."""
         instance = server.read_instance(self.layout, "local")
         if self.check_mode and instance.data != READY:
-            return access.Current()
+            return Current()
         if self.check_mode and not instance.running:
             return None
         current = access_client.read(self.port, self.desired)
         self.pending_restart[:] = current.pending_restart
         return current
 
-    def plan(self, current: access.Current | None) -> list[Change]:
+    def plan(self, current: Current | None) -> list[Change]:
         """Pure; see module_utils/postgresql/access.py."""
         return access.plan(current, self.desired) if current else []
 
@@ -169,49 +222,65 @@ class Access:
         """Run the statements."""
         access_client.apply(self.port, changes)
 
-    def controls(self, current: access.Current | None) -> list[Control]:
-        """One, where nothing could be predicted."""
+    def controls(self, current: Current | None) -> list[Control]:
+        """Who else has access; where nothing could be read, that."""
         if current:
-            return []
+            return [access.strangers(current, self.desired, self.exclusive)]
         title, reason = "Roles and grants could be read", "the server is stopped; a run starts it and then compares"
         return [Control("postgresql.access.readable", title, "fail", "stopped", "running", reason)]
 
 
-def desired_of(params: dict) -> access.Desired:
+def desired_of(params: dict) -> Desired:
     """The options as dataclasses."""
     databases = []
     for option in params["databases"]:
-        create = option["create"]
         databases.append(
-            access.Database(
+            Database(
                 name=option["name"],
                 owner=option["owner"],
-                connect=_privileges(option["connect"]),
-                create=None if create is None else _privileges(create),
+                connect=_by_role(option["connect"]) or {},
+                create=_by_role(option["create"]),
                 extensions=tuple(option["extensions"]),
                 immutable=tuple(option["immutable"]),
+                tables=_by_role(option["tables"]),
+                creators=tuple(option["creators"]),
+                execute=_by_role(option["execute"]),
                 **option["locale"],
             )
         )
     roles = [
-        access.Role(option["name"], option["password"], option["replication"], tuple(option["member_of"]))
+        Role(
+            name=option["name"],
+            password=option["password"],
+            login=option["login"],
+            replication=option["replication"],
+            member_of=tuple(option["member_of"]),
+            settings={name.lower(): _value(value) for name, value in option["settings"].items()},
+        )
         for option in params["roles"]
     ]
     slots = tuple(access.slot_name(member) for member in params["standbys"])
-    return access.Desired(tuple(roles), tuple(databases), slots)
+    return Desired(tuple(roles), tuple(databases), slots)
 
 
-def _privileges(option: dict) -> dict[str, tuple[str, ...]]:
-    return {role: tuple(privileges) for role, privileges in option.items()}
+def _by_role(option: dict | None) -> dict[str, tuple[str, ...]] | None:
+    return None if option is None else {role: tuple(words) for role, words in option.items()}
+
+
+def _value(value: object) -> str:
+    """As PostgreSQL keeps it; YAML reads on and off as booleans."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def main() -> None:
     """Entry point."""
     role = {
         "name": {"type": "str", "required": True},
-        "password": {"type": "str", "required": True, "no_log": True},
+        "password": {"type": "str", "no_log": True},
+        "login": {"type": "bool", "default": True},
         "replication": {"type": "bool", "default": False},
         "member_of": {"type": "list", "elements": "str", "default": []},
+        "settings": {"type": "dict", "default": {}},
     }
     database = {
         "name": {"type": "str", "required": True},
@@ -220,14 +289,24 @@ def main() -> None:
         "create": {"type": "dict"},
         "extensions": {"type": "list", "elements": "str", "default": []},
         "immutable": {"type": "list", "elements": "str", "default": []},
+        "tables": {"type": "dict"},
+        "creators": {"type": "list", "elements": "str", "default": []},
+        "execute": {"type": "dict"},
         "locale": {"type": "dict", "default": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}},
     }
     module = AnsibleModule(
         argument_spec={
             **server.ARGUMENTS,
-            "roles": {"type": "list", "elements": "dict", "default": [], "options": role},
+            "roles": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": role,
+                "required_if": [("login", True, ("password",))],
+            },
             "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
             "standbys": {"type": "list", "elements": "str", "default": []},
+            "exclusive": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

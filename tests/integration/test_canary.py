@@ -12,9 +12,8 @@ import threading
 import pytest
 
 # What makes one run write every secret and certificate anew: each crosses the wire, the modules and the diffs.
-ROLES = "; ".join(
-    f"alter role {{id}}_{name} password 'x'" for name in ("owner", "application", "replication", "monitor")
-)
+PASSWORDS = ("application", "reporting", "audit", "replication", "monitor")
+ROLES = "; ".join(f"alter role {{id}}_{name} password 'x'" for name in PASSWORDS)
 ODOO = "update res_users set password = null where id = 2; update auth_oauth_provider set client_secret = 'x'"
 FORGET = {
     "cache": "systemctl stop redis-server; rm -f /etc/redis/users.acl /etc/estate/tls/*/cert.pem",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 
@@ -11,7 +12,6 @@ import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
 
-STRICT, AVAILABLE = "lab_durability=strict", "lab_durability=available"
 VERSION = "$(ls /usr/lib/postgresql)"
 DATA = f"/var/lib/postgresql/{VERSION}/main"
 UNIT = f"postgresql@{VERSION}-main"
@@ -23,6 +23,7 @@ class Members:
     def __init__(self, lab, waiting):
         self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
         self.confirm = f"confirm={lab.spec()['id']}"
+        self.durability = "strict"
 
     def sql(self, host, statement, check=True):
         """What a statement prints in the estate's database, as the superuser."""
@@ -42,9 +43,11 @@ class Members:
         return found
 
     def play(self, name, *extra, check=True):
-        """A playbook with these extra variables, under durability strict unless they say otherwise."""
-        values = [STRICT, *extra] if not any(one.startswith("lab_durability") for one in extra) else list(extra)
-        return self.lab.playbook(name, *[word for value in values for word in ("-e", value)], check=check)
+        """A playbook with these extra variables; the estate's file says what durability it has."""
+        spec = {**self.lab.spec(), "postgresql": {"durability": self.durability}}
+        values = [json.dumps({"estate_spec": spec}), *extra]
+        flags = [word for value in values for word in (["-e", value] if value != "--check" else [value])]
+        return self.lab.playbook(name, *flags, check=check)
 
     def streams(self, primary, standby):
         """Whether the standby streams, and every commit waits for it."""
@@ -86,7 +89,8 @@ def members(lab, waiting):
     if found.primary() != first:
         found.play("switchover", f"target={first}")
     found.sql(first, f"DROP TABLE {TABLE}")
-    found.play("data", AVAILABLE)
+    found.durability = "available"
+    found.play("data")
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def settle(members, writer, primary):
 def test_switchover_loses_nothing_and_takes_seconds(members, writer):
     old = members.primary()
     new = members.standby(old)
-    foretold = members.lab.playbook("switchover", "--check", "-e", STRICT)
+    foretold = members.play("switchover", "--check")
     assert [host for host, _task in foretold.changed_tasks()], "check mode tells of the moves"
     assert members.primary() == old
     members.play("switchover")
@@ -166,7 +170,8 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     members.power("kill", old)
     begun = time.monotonic()
     members.play("failover", f"lost={old}", members.confirm)
-    writable = next(at for at, member, _number in writer.ledger.acks if member == new)
+    acked = lambda: [at for at, member, _number in writer.ledger.acks if member == new]  # noqa: E731
+    writable = members.waiting("a row on the new primary", acked, timeout=15)[0]
     assert writable - begun <= 10, "from the start of the playbook to writable"
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]
@@ -189,24 +194,26 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
 
 def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab):
     """Available: the primary acknowledged what the standby never got. The price is named, the loss is exactly that."""
-    members.play("data", AVAILABLE)
+    members.durability = "available"
+    members.play("data")
     old = members.primary()
     new = members.standby(old)
     lab.ssh(new, f"systemctl stop {UNIT}")
     members.sql(old, f"INSERT INTO {TABLE} VALUES (-1, '{old}')")
     members.power("kill", old)
     lab.ssh(new, f"systemctl start {UNIT}")
-    refused = members.play("failover", f"lost={old}", members.confirm, AVAILABLE, check=False)
+    refused = members.play("failover", f"lost={old}", members.confirm, check=False)
     assert refused.code != 0
     assert "accept_data_loss=" in refused.output
     position = refused.output.partition("accept_data_loss=")[2].split()[0].strip('".,')
-    members.play("failover", f"lost={old}", members.confirm, AVAILABLE, f"accept_data_loss={position}")
+    members.play("failover", f"lost={old}", members.confirm, f"accept_data_loss={position}")
     assert members.primary() == new
     members.power("start", old)
     members.waiting("SSH", lambda: lab.ssh(old, "true") == "")
-    asked = members.play("rejoin", f"member={old}", AVAILABLE, check=False)
+    asked = members.play("rejoin", f"member={old}", check=False)
     assert "which the primary never had" in asked.output
-    members.play("rejoin", f"member={old}", AVAILABLE, "method=rewind", members.confirm)
+    members.play("rejoin", f"member={old}", "method=rewind", members.confirm)
+    members.durability = "strict"
     members.play("data")
     members.healthy(new)
     assert -1 not in members.rows(old) | members.rows(new)

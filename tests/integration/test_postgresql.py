@@ -130,9 +130,56 @@ def test_the_application_may_use_its_database_and_nothing_else(cluster):
     assert cluster.sql(primary, "SHOW data_checksums", "SHOW ssl") == "on\non"
 
 
+def test_the_owner_and_the_backup_role_do_not_log_in(cluster):
+    kept = "SELECT count(*) FROM pg_authid WHERE rolname IN ('shop_owner', 'shop_backup')"
+    assert cluster.sql(cluster.primary, f"{kept} AND NOT rolcanlogin AND rolpassword IS NULL") == "2"
+
+
+def test_reporting_reads_every_table_and_changes_none(cluster):
+    primary, act = cluster.primary, "SET SESSION AUTHORIZATION shop_reporting"
+    before = cluster.sql(primary, act, "SELECT count(*) > 0 FROM res_partner")
+    assert before == "t"
+    made = ("SET ROLE shop_application", "CREATE TABLE estate_new (id serial)", "RESET ROLE")
+    try:
+        cluster.sql(primary, *made)
+        assert cluster.sql(primary, act, "SELECT count(*) FROM estate_new", "TABLE estate_new_id_seq")
+        for forbidden in ("INSERT INTO estate_new VALUES (1)", "CREATE TABLE stolen ()", "DELETE FROM res_partner"):
+            assert "permission denied" in cluster.sql(primary, act, forbidden, check=False)
+    finally:
+        cluster.sql(primary, "DROP TABLE IF EXISTS estate_new")
+    kept = "SELECT array_to_string(setconfig, ' ') FROM pg_db_role_setting WHERE setrole = 'shop_reporting'::regrole"
+    assert cluster.sql(primary, kept) == "default_transaction_read_only=on statement_timeout=5min"
+
+
+def test_audit_reads_grants_and_settings_and_no_business_data(cluster):
+    primary, act = cluster.primary, "SET SESSION AUTHORIZATION shop_audit"
+    readable = (
+        "SELECT count(*) > 0 FROM pg_auth_members",
+        "SELECT count(*) > 0 FROM pg_class WHERE relname = 'res_partner' AND relacl IS NOT NULL",
+        "SELECT setting <> '' FROM pg_settings WHERE name = 'data_directory'",
+    )
+    assert set(cluster.sql(primary, act, *readable).split()) == {"t"}
+    hidden = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query <> '' AND query NOT LIKE '<%' AND pid <> pg_backend_pid()"
+    )
+    assert cluster.sql(primary, act, hidden) == "0"
+    assert "permission denied" in cluster.sql(primary, act, "TABLE public.res_partner", check=False)
+
+
+def test_a_stranger_is_told_of_and_stays(cluster, lab):
+    cluster.sql(cluster.primary, "CREATE ROLE consultant LOGIN", "GRANT pg_read_all_data TO consultant")
+    try:
+        told = lab.playbook("verify", check=False)
+        assert told.code != 0
+        assert "consultant: login, pg_read_all_data" in told.output
+        assert cluster.sql(cluster.primary, "SELECT count(*) FROM pg_roles WHERE rolname = 'consultant'") == "1"
+    finally:
+        cluster.sql(cluster.primary, "DROP ROLE consultant")
+
+
 def test_passwords_are_nowhere_to_be_read(cluster, lab):
     found = lab.secrets()
-    canaries = [found[f"postgresql_{role}"] for role in ("owner", "application", "replication", "monitor")]
+    canaries = [found[f"postgresql_{role}"] for role in ("application", "reporting", "audit", "replication", "monitor")]
     places = "cat /var/log/postgresql/* /proc/[0-9]*/cmdline /proc/[0-9]*/environ; journalctl --no-pager"
     places = f"{{ {places}; }} 2>/dev/null"
     for host in cluster.members:

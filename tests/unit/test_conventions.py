@@ -11,8 +11,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__")
-# The plan itself, the sum of playbooks that begin with it, and the maker of what the plan reads.
-HEADLESS = ("plan", "onboard", "new_retailer")
+# The plan itself, the maker of what it reads, and the end of playbooks that began with it.
+HEADLESS = ("plan", "new_retailer", "judge")
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 
 
@@ -38,5 +38,7 @@ def test_every_module_documents_check_mode_and_is_in_the_action_group(module):
 
 @pytest.mark.parametrize("playbook", [name for name in PLAYBOOKS if name not in HEADLESS])
 def test_every_playbook_begins_with_the_plan(playbook):
-    first = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())[0]
-    assert first["ansible.builtin.import_playbook"] == "plan.yml"
+    """Or with a playbook that does."""
+    while playbook != "plan":
+        first = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())[0]
+        playbook = first["ansible.builtin.import_playbook"].removesuffix(".yml")

@@ -12,11 +12,27 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.series imp
 
 #: Ports inside Traefik's container: unprivileged, so it need not run as root.
 _INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}
+_DUTIES = ("owner", "application", "reporting", "audit", "replication", "backup", "monitor")
+_LOCALE = {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}
+#: What a physical backup calls on its own; the version 15 gave them these names.
+_BACKUP = (
+    "pg_backup_start(text,boolean)",
+    "pg_backup_stop(boolean)",
+    "pg_switch_wal()",
+    "pg_create_restore_point(text)",
+)
+#: What pg_rewind calls on the primary, as its manual lists them for a role that is no superuser.
+_REWIND = (
+    "pg_ls_dir(text,boolean,boolean)",
+    "pg_stat_file(text,boolean)",
+    "pg_read_binary_file(text)",
+    "pg_read_binary_file(text,bigint,bigint,boolean)",
+)
 
 
 def users(spec: dict) -> dict:
     """PostgreSQL roles of the estate: what each is for → its name."""
-    return {duty: f"{spec['id']}_{duty}" for duty in ("owner", "application", "replication", "monitor")}
+    return {duty: f"{spec['id']}_{duty}" for duty in _DUTIES}
 
 
 def docker(spec: dict) -> dict:
@@ -171,9 +187,9 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "port": spec["postgresql"]["port"],
         "database": spec["odoo"]["database"],
         "durability": spec["postgresql"]["durability"],
-        "locale": {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"},
-        "extensions": ["pg_trgm", "unaccent"],
+        "locale": dict(_LOCALE),
         "users": users(spec),
+        "databases": _databases(spec),
         "connections": need,
         "memory_mb": budget.db,
         "settings": {
@@ -193,8 +209,37 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     }
 
 
+def _databases(spec: dict) -> list:
+    """The databases of a cluster and who may do what in them, as the module postgresql_access takes them."""
+    names = users(spec)
+
+    def connecting(*duties: str) -> dict:
+        return {names[duty]: ["CONNECT"] for duty in duties}
+
+    own = {
+        "name": spec["odoo"]["database"],
+        "owner": names["owner"],
+        "locale": dict(_LOCALE),
+        "extensions": ["pg_trgm", "unaccent"],
+        "immutable": ["unaccent(text)"],
+        "connect": {names["application"]: ["CONNECT", "TEMPORARY"], **connecting("reporting", "audit", "monitor")},
+        "create": {names["application"]: ["USAGE", "CREATE"], names["reporting"]: ["USAGE"]},
+        "tables": {names["reporting"]: ["SELECT"]},
+        "creators": [names["application"]],
+    }
+    # Odoo listens for its bus and cron there; monitoring reads statistics, an audit the grants on functions, backups
+    # are begun and ended there, and a member that comes back rewinds from there.
+    shared = {
+        "name": "postgres",
+        "connect": connecting("application", "audit", "replication", "backup", "monitor"),
+        "execute": {names["replication"]: list(_REWIND), names["backup"]: list(_BACKUP)},
+    }
+    return [own, shared]
+
+
 def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
-    """Who may log in over the network; everything but TLS with SCRAM is refused. Owners and superusers stay local."""
+    """Who may log in over the network; everything but TLS with SCRAM is refused. Superusers stay local; the owner and
+    the backup role do not log in at all."""
     names, database = users(spec), spec["odoo"]["database"]
 
     def rows(databases: list, user: str, clients: list) -> list:
@@ -210,10 +255,13 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         ]
 
     peers = [peer for peer in in_tier(hosts, "db") if peer != host]
-    # Odoo's bus and its scheduled jobs listen on the database `postgres`.
+    # Odoo's bus and its scheduled jobs listen on the database `postgres`, pg_rewind reads the primary's files there.
     return [
         *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
         *rows(["replication"], names["replication"], peers),
+        *rows(["postgres"], names["replication"], peers),
+        *rows([database], names["reporting"], in_tier(hosts, "ops")),
+        *rows([database, "postgres"], names["audit"], in_tier(hosts, "ops")),
         *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops")),
     ]
 

@@ -4,117 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import scram
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import grants, scram
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
+    PUBLIC,
+    Current,
+    Database,
+    DatabaseFound,
+    Desired,
+    Role,
+    RoleFound,
+    SlotFound,
+    Statement,
+    ident,
+    literal,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
-PUBLIC = "PUBLIC"
 SLOT_PREFIX = "estate_"
 """Slots so named are the estate's, on whichever member is primary now; any other slot is left alone."""
-
-
-@dataclass(frozen=True)
-class Role:
-    """A role as it is to be: it may log in (and stream), and nothing else but what its memberships give."""
-
-    name: str
-    password: str
-    replication: bool = False
-    member_of: tuple[str, ...] = ()
-
-    def attributes(self) -> str:
-        """What ALTER ROLE sets, in one order, so that two texts can be compared."""
-        replication = "REPLICATION" if self.replication else "NOREPLICATION"
-        return f"LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS {replication}"
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database as it is to be; None means that this side of it is not managed.
-
-    owner: None for a database that is there anyway (postgres): it is never created.
-    connect, create: grants on the database, and on its schema public, by role. PUBLIC keeps none on what is managed.
-    immutable: functions of extensions, as signatures, that an index may use (Odoo: unaccent(text)).
-    """
-
-    name: str
-    connect: Mapping[str, tuple[str, ...]]
-    owner: str | None = None
-    create: Mapping[str, tuple[str, ...]] | None = None
-    extensions: tuple[str, ...] = ()
-    immutable: tuple[str, ...] = ()
-    encoding: str = "UTF8"
-    collate: str = "C"
-    ctype: str = "C.UTF-8"
-
-
-@dataclass(frozen=True)
-class Desired:
-    """All of it; slots are names of physical replication slots, for a member that is primary."""
-
-    roles: tuple[Role, ...] = ()
-    databases: tuple[Database, ...] = ()
-    slots: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RoleFound:
-    """A role as it is: its attributes in Role.attributes' words, its verifier, its memberships."""
-
-    attributes: str
-    verifier: str | None
-    member_of: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DatabaseFound:
-    """A database as it is; acl and schema_acl: privileges by grantee (PUBLIC by that name)."""
-
-    owner: str
-    acl: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    schema_acl: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    extensions: frozenset[str] = frozenset()
-    immutable: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class SlotFound:
-    """A physical slot: in use now; lost when the WAL it kept was given up (max_slot_wal_keep_size)."""
-
-    active: bool
-    lost: bool = False
-
-
-@dataclass(frozen=True)
-class Current:
-    """What is there. A bare host is `Current()`. On a standby only slots can be changed.
-
-    pending_restart: names of settings that wait for one; reported, not planned for here.
-    """
-
-    standby: bool = False
-    roles: Mapping[str, RoleFound] = field(default_factory=dict)
-    databases: Mapping[str, DatabaseFound] = field(default_factory=dict)
-    slots: Mapping[str, SlotFound] = field(default_factory=dict)
-    pending_restart: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Statement:
-    """SQL for one Change: run in this database (None: postgres), each statement on its own."""
-
-    sql: tuple[str, ...]
-    database: str | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a privilege is on, in SQL, and the database to be in for it (None: postgres)."""
-
-    name: str
-    database: str | None = None
+SYSTEM_ROLE = "postgres"
 
 
 def plan(current: Current, desired: Desired) -> list[Change]:
@@ -135,39 +45,70 @@ def slot_name(member: str) -> str:
     return SLOT_PREFIX + member.lower().replace("-", "_").replace(".", "_")
 
 
-def ident(name: str) -> str:
-    """An SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string, quoted (standard_conforming_strings is on)."""
-    return "'" + text.replace("'", "''") + "'"
+def strangers(current: Current, desired: Desired, exclusive: bool) -> Control:
+    """Who could get in or has powers and is not desired. Never dropped: only an operator knows what it is for."""
+    known = {SYSTEM_ROLE} | {role.name for role in desired.roles}
+    found = []
+    for name, role in sorted(current.roles.items()):
+        powers = [word.lower() for word in role.attributes.split() if word in ("LOGIN", "SUPERUSER")]
+        powers += sorted(group for group in role.member_of if group.startswith("pg_"))
+        if name not in known and powers:
+            found.append(f"{name}: {', '.join(powers)}")
+    title = "Only the estate's roles log in, are superuser or have powers of the system"
+    if found and not exclusive:
+        return Control("postgresql.access.strangers", title, "exempt", found, [], "roles of others are allowed here")
+    reason = "drop these roles, or take their login and memberships away; no run does that"
+    return Control.check("postgresql.access.strangers", title, found, [], reason)
 
 
 def _role(found: RoleFound | None, role: Role) -> list[Change]:
     resource, name = f"role {role.name}", ident(role.name)
+    if role.password is not None and not role.login:
+        raise EstateError(f"{resource} has a password and may not log in: leave one of the two out")
     changes = []
     if found is None:
-        sql = f"CREATE ROLE {name} {role.attributes()} PASSWORD {literal(scram.verifier(role.password))}"
+        password = "" if role.password is None else f" PASSWORD {literal(scram.verifier(role.password))}"
+        sql = f"CREATE ROLE {name} {role.attributes()}{password}"
         changes.append(Change(resource, "create", None, role.attributes(), data=Statement((sql,))))
+        found = RoleFound(role.attributes())
     else:
         if found.attributes != role.attributes():
             sql = f"ALTER ROLE {name} {role.attributes()}"
             changes.append(Change(resource, "update", found.attributes, role.attributes(), data=Statement((sql,))))
-        if not scram.matches(found.verifier, role.password):
-            sql = f"ALTER ROLE {name} PASSWORD {literal(scram.verifier(role.password))}"
-            before = None if found.verifier is None else "password"
-            change = Change(f"{resource} password", "update", before, "password", secret=True, data=Statement((sql,)))
-            changes.append(change)
-    member_of = set(found.member_of) if found else set()
-    granted = [f"GRANT {ident(group)} TO {name}" for group in role.member_of if group not in member_of]
-    revoked = [f"REVOKE {ident(group)} FROM {name}" for group in sorted(member_of - set(role.member_of))]
+        changes += _password(resource, found, role)
+    granted = [f"GRANT {ident(group)} TO {name}" for group in role.member_of if group not in found.member_of]
+    revoked = [f"REVOKE {ident(group)} FROM {name}" for group in sorted(set(found.member_of) - set(role.member_of))]
     if granted or revoked:
-        before, after = ", ".join(sorted(member_of)), ", ".join(sorted(role.member_of))
+        before, after = grants.listed(found.member_of), grants.listed(role.member_of)
         statement = Statement((*granted, *revoked))
         changes.append(Change(f"{resource} memberships", "update", before, after, data=statement))
+    if found.settings != role.settings:
+        before, after = _shown(found.settings), _shown(role.settings)
+        statement = Statement(tuple(_settings(name, found.settings, role.settings)))
+        changes.append(Change(f"{resource} settings", "update", before, after, data=statement))
     return changes
+
+
+def _password(resource: str, found: RoleFound, role: Role) -> Iterator[Change]:
+    if found.verifier is None if role.password is None else scram.matches(found.verifier, role.password):
+        return
+    before = None if found.verifier is None else "password"
+    after = None if role.password is None else "password"
+    verifier = "NULL" if role.password is None else literal(scram.verifier(role.password))
+    statement = Statement((f"ALTER ROLE {ident(role.name)} PASSWORD {verifier}",))
+    yield Change(f"{resource} password", "update", before, after, secret=True, data=statement)
+
+
+def _settings(name: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for setting, value in sorted(wanted.items()):
+        if found.get(setting) != value:
+            yield f"ALTER ROLE {name} SET {ident(setting)} = {literal(value)}"
+    for setting in sorted(found.keys() - wanted.keys()):
+        yield f"ALTER ROLE {name} RESET {ident(setting)}"
+
+
+def _shown(settings: Mapping[str, str]) -> str:
+    return grants.listed(f"{name} = {value}" for name, value in settings.items())
 
 
 def _database(found: DatabaseFound | None, database: Database, managed: set[str]) -> list[Change]:
@@ -187,14 +128,7 @@ def _database(found: DatabaseFound | None, database: Database, managed: set[str]
         changes.append(Change(resource, "update", before, after, data=Statement((sql,))))
     found = found or _fresh(database)
     changes += _extensions(found, database)
-    grantees = managed - {found.owner}
-    for grantee, privileges in _grants(found.acl, database.connect, grantees).items():
-        changes.append(_grant(resource, Target(f"DATABASE {name}"), grantee, *privileges))
-    if database.create is not None:
-        target = Target("SCHEMA public", database.name)
-        for grantee, privileges in _grants(found.schema_acl, database.create, managed).items():
-            changes.append(_grant(f"{resource} schema public", target, grantee, *privileges))
-    return changes
+    return changes + list(grants.plan(found, database, managed))
 
 
 def _fresh(database: Database) -> DatabaseFound:
@@ -218,29 +152,6 @@ def _extensions(found: DatabaseFound, database: Database) -> list[Change]:
     return changes
 
 
-def _grants(
-    found: Mapping[str, frozenset[str]], wanted: Mapping[str, tuple[str, ...]], managed: set[str]
-) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """What each grantee has and is to have, where that differs; roles of others keep what they hold."""
-    differing = {}
-    for grantee in sorted({PUBLIC} | managed | set(wanted)):
-        have, want = found.get(grantee, frozenset()), frozenset(wanted.get(grantee, ()))
-        if have != want:
-            differing[grantee] = (have, want)
-    return differing
-
-
-def _grant(resource: str, target: Target, grantee: str, have: frozenset[str], want: frozenset[str]) -> Change:
-    who = grantee if grantee == PUBLIC else ident(grantee)
-    sql = []
-    if want - have:
-        sql.append(f"GRANT {_list(want - have)} ON {target.name} TO {who}")
-    if have - want:
-        sql.append(f"REVOKE {_list(have - want)} ON {target.name} FROM {who}")
-    statement = Statement(tuple(sql), target.database)
-    return Change(f"{resource} grants to {grantee}", "update", _list(have), _list(want), data=statement)
-
-
 def _slots(found: Mapping[str, SlotFound], wanted: Iterable[str]) -> list[Change]:
     """Slots keep WAL for a standby; a forgotten one fills the disk. One that is in use is never dropped."""
     changes = []
@@ -261,7 +172,3 @@ def _slots(found: Mapping[str, SlotFound], wanted: Iterable[str]) -> list[Change
             statement = Statement((drop.format(literal(name)),))
             changes.append(Change(f"replication slot {name}", "delete", "physical", None, data=statement))
     return changes
-
-
-def _list(privileges: Iterable[str]) -> str:
-    return ", ".join(sorted(privileges))

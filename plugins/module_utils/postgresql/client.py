@@ -23,6 +23,8 @@ SOCKET_DIRECTORY = "/var/run/postgresql"
 SYSTEM_USER = "postgres"
 QUIET = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic"
 """Statements of ours may hold SCRAM verifiers: this session's text is kept out of the server's log."""
+# Without a standby a synchronous commit would never return; what a run writes and loses, the next one writes again.
+OPTIONS = f"{QUIET} -c synchronous_commit=local"
 
 
 @contextlib.contextmanager
@@ -57,7 +59,7 @@ def connect(port: int, database: str | None = None, wait_s: float = 0) -> Any:
                     dbname=database or "postgres",
                     application_name="retailerp.estate",
                     connect_timeout=10,
-                    options=QUIET,
+                    options=OPTIONS,
                     autocommit=True,
                     row_factory=dict_row,
                 )

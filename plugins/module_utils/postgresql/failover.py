@@ -114,7 +114,7 @@ def incomplete(situation: Situation) -> str | None:
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:
-        return f"{name} has no proof that the old primary waited for it: strict was not in force since the last promotion"
+        return f"{name} has no proof that the old primary waited for it: strict was not in force since its promotion"
     # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen.
     if len(former) > 1:
         unseen = ", ".join(seen.instance.describe() for seen in former)

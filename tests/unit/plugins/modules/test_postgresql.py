@@ -9,7 +9,13 @@ import json
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, cluster, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    access,
+    access_client,
+    cluster,
+    server,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import Current, RoleFound
 from ansible_collections.retailerp.estate.plugins.modules import (
     postgresql_access,
     postgresql_cluster,
@@ -109,13 +115,51 @@ def test_access_says_that_a_stopped_server_cannot_be_read(call, monkeypatch):
     assert [control["state"] for control in result["controls"]] == ["fail"]
 
 
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ({"name": "shop_application"}, "password"),
+        (
+            {"name": "shop_owner", "login": False, "password": "canary-password"},
+            "shop_owner has a password and may not",
+        ),
+    ],
+)
+def test_access_wants_a_password_for_those_who_log_in_and_for_nobody_else(call, role, said):
+    result = call(postgresql_access, **{**ACCESS, "roles": [role]})
+    assert result["failed"]
+    assert said in result["msg"]
+
+
+def test_access_judges_strangers_as_exclusive_says(call, monkeypatch):
+    found = Current(standby=True, roles={"consultant": RoleFound("LOGIN NOSUPERUSER")})
+    ready = cluster.Instance("db1", "ready", "standby", True, "42", 1, "in archive recovery")
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: ready)
+    monkeypatch.setattr(access_client, "read", lambda port, desired: found)
+    states = [call(postgresql_access, **ACCESS, exclusive=value)["controls"][0]["state"] for value in (True, False)]
+    assert states == ["fail", "exempt"]
+
+
+def test_access_takes_settings_as_yaml_reads_them(call, monkeypatch):
+    seen = []
+    monkeypatch.setattr(access, "plan", lambda current, desired: seen.append(desired) or [])
+    settings = {"default_transaction_read_only": True, "TimeZone": "UTC", "work_mem": 4096, "jit": False}
+    call(postgresql_access, version=NOWHERE, roles=[{"name": "a", "login": False, "settings": settings}])
+    assert seen[0].roles[0].settings == {
+        "default_transaction_read_only": "on",
+        "timezone": "UTC",
+        "work_mem": "4096",
+        "jit": "off",
+    }
+
+
 def test_access_leaves_unmanaged_what_is_left_out(call, monkeypatch):
     seen = []
     monkeypatch.setattr(access, "plan", lambda current, desired: seen.append(desired) or [])
     call(postgresql_access, **ACCESS)
     shop, postgres = seen[0].databases
     assert (shop.owner, dict(shop.create)) == ("shop_owner", {"shop_application": ("USAGE",)})
-    assert (postgres.owner, postgres.create) == (None, None)
+    assert (postgres.owner, postgres.create, postgres.tables, postgres.execute) == (None, None, None, None)
 
 
 def test_info_tells_of_a_bare_host(call):

@@ -184,6 +184,42 @@ def test_a_login_rule_for_each_flow_to_postgresql(lab, drawn):
 
 @MANY
 @given(drawn=estates())
+def test_who_is_let_in_may_connect_and_who_may_connect_over_the_network_is_let_in(lab, drawn):
+    """But for backups, which have no flow yet, and for what there is no other host to come from."""
+    plan = accepted(lab, drawn)[1]
+    for host in filter(None, (host["postgresql"] for host in plan["hosts"].values())):
+        rules = {(row["user"], name) for row in host["hba"] for name in row["database"].split(",")}
+        granted = {(user, one["name"]) for one in host["databases"] for user in one["connect"]}
+        streaming = {(host["users"]["replication"], "replication")}
+        assert rules - streaming <= granted
+        missing = granted - rules
+        assert {user for user, _database in missing} - {host["users"]["backup"]} <= {
+            host["users"][duty] for duty in ("reporting", "audit", "monitor", "replication")
+        }
+        if host["standbys"]:
+            assert (host["users"]["replication"], "postgres") in rules
+
+
+@MANY
+@given(drawn=estates())
+def test_reporting_and_audit_come_from_the_ops_hosts_only(lab, drawn):
+    plan = accepted(lab, drawn)[1]
+    ops = {f"{host['address']}/32" for host in plan["hosts"].values() if "ops" in host["tiers"]}
+    for host in plan["hosts"].values():
+        if host["postgresql"]:
+            users, own = host["postgresql"]["users"], host["postgresql"]["database"]
+            let_in = {duty: [row for row in host["postgresql"]["hba"] if row["user"] == users[duty]] for duty in users}
+            assert let_in["owner"] == let_in["backup"] == []
+            assert {row["database"] for row in let_in["reporting"]} <= {own}
+            assert {row["database"] for row in let_in["audit"]} <= {f"{own},postgres"}
+            for duty in ("reporting", "audit"):
+                seen = {row["address"] for row in let_in[duty]}
+                # Containers of this very host, where it is an ops host, too.
+                assert {address for address in seen if address.endswith("/32")} == ops
+
+
+@MANY
+@given(drawn=estates())
 def test_one_service_a_port(lab, drawn):
     plan = accepted(lab, drawn)[1]
     for host in plan["hosts"].values():

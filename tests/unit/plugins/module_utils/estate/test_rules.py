@@ -230,8 +230,14 @@ def test_weak_secret(lab, value, words):
 
 
 def test_secret_used_twice(lab):
-    lab.secrets["redis_sessions"] = lab.secrets["postgresql_owner"]
-    assert refused(lab, "estate_secrets.redis_sessions", "is the same as estate_secrets.postgresql_owner")
+    lab.secrets["redis_sessions"] = lab.secrets["postgresql_reporting"]
+    assert refused(lab, "estate_secrets.redis_sessions", "is the same as estate_secrets.postgresql_reporting")
+
+
+def test_a_secret_that_is_no_longer_used(lab):
+    """The owner of the database does not log in any more."""
+    lab.secrets["postgresql_owner"] = "k3Jx9Lw2ZrQ7p5Tn"
+    assert refused(lab, "estate_secrets.postgresql_owner", "is not an option")
 
 
 def test_unknown_secret_and_no_pem(lab):

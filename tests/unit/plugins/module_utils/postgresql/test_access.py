@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, scram
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import (
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
     Current,
     Database,
     DatabaseFound,
@@ -18,7 +18,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access
     RoleFound,
     SlotFound,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.result import diff_of
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError, diff_of
 
 PASSWORD = "canary-password"
 APPLICATION = Role("shop_application", PASSWORD)
@@ -118,6 +118,50 @@ def test_a_role_gets_a_password_when_it_has_none():
     assert resources(with_role("shop_application", verifier=None)) == ["update role shop_application password"]
 
 
+OWNER = Role("shop_owner", login=False)
+
+
+def test_a_role_that_may_not_log_in_is_made_without_a_password():
+    assert statements(Current(), Desired(roles=(OWNER,))) == [f'CREATE ROLE "shop_owner" {OWNER.attributes()}']
+    assert OWNER.attributes().startswith("NOLOGIN ")
+
+
+def test_a_login_and_a_password_that_should_not_be_are_taken_away_and_never_shown():
+    left = RoleFound(Role("shop_owner").attributes(), scram.verifier(PASSWORD))
+    changes = access.plan(Current(roles={"shop_owner": left}), Desired(roles=(OWNER,)))
+    assert [sql for change in changes for sql in change.data.sql] == [
+        f'ALTER ROLE "shop_owner" {OWNER.attributes()}',
+        'ALTER ROLE "shop_owner" PASSWORD NULL',
+    ]
+    assert changes[1].report() == {
+        "resource": "role shop_owner password",
+        "action": "update",
+        "before": "(secret)",
+        "after": None,
+    }
+    assert "SCRAM" not in str(diff_of(changes))
+
+
+def test_a_password_for_a_role_that_may_not_log_in_is_refused():
+    with pytest.raises(EstateError, match="role shop_owner has a password and may not log in"):
+        access.plan(Current(), Desired(roles=(replace(OWNER, password=PASSWORD),)))
+
+
+def test_settings_of_a_role_are_exact():
+    role = replace(APPLICATION, settings={"statement_timeout": "5min", "work_mem": "8MB"})
+    found = with_role("shop_application", settings={"work_mem": "1GB", "jit": "off"})
+    (change,) = access.plan(found, replace(DESIRED, roles=(role, MONITOR)))
+    assert (change.before, change.after) == (
+        "jit = off, work_mem = 1GB",
+        "statement_timeout = 5min, work_mem = 8MB",
+    )
+    assert change.data.sql == (
+        'ALTER ROLE "shop_application" SET "statement_timeout" = \'5min\'',
+        'ALTER ROLE "shop_application" SET "work_mem" = \'8MB\'',
+        'ALTER ROLE "shop_application" RESET "jit"',
+    )
+
+
 def test_memberships_are_exact():
     found = with_role("shop_monitor", member_of=("pg_read_all_data",))
     assert statements(found) == [
@@ -178,6 +222,37 @@ def test_a_standby_only_gives_up_slots_nobody_uses():
     slots = {"estate_db2": SlotFound(active=False), "backup": SlotFound(active=False)}
     assert resources(Current(standby=True, slots=slots)) == ["delete replication slot estate_db2"]
     assert resources(Current(standby=True)) == []
+
+
+STRANGERS = {
+    "postgres": RoleFound("LOGIN SUPERUSER CREATEDB CREATEROLE BYPASSRLS REPLICATION"),
+    "consultant": RoleFound("LOGIN NOSUPERUSER NOREPLICATION", member_of=("shop_application", "pg_read_all_data")),
+    "dba": RoleFound("NOLOGIN SUPERUSER NOREPLICATION"),
+    "watchers": RoleFound("NOLOGIN NOSUPERUSER", member_of=("pg_monitor",)),
+    "readers": RoleFound("NOLOGIN NOSUPERUSER NOREPLICATION", member_of=("shop_monitor",)),
+}
+
+
+def test_strangers_with_access_are_named_and_kept():
+    found = replace(CONVERGED, roles={**CONVERGED.roles, **STRANGERS})
+    assert resources(found) == []
+    control = access.strangers(found, DESIRED, exclusive=True)
+    assert (control.id, control.state) == ("postgresql.access.strangers", "fail")
+    assert control.observed == ["consultant: login, pg_read_all_data", "dba: superuser", "watchers: pg_monitor"]
+    assert control.reason
+
+
+def test_strangers_are_only_told_of_where_roles_of_others_are_allowed():
+    found = replace(CONVERGED, roles={**CONVERGED.roles, **STRANGERS})
+    control = access.strangers(found, DESIRED, exclusive=False)
+    assert (control.state, len(control.observed)) == ("exempt", 3)
+    assert control.reason
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("found", [Current(), CONVERGED])
+def test_without_strangers_the_control_passes(found, exclusive):
+    assert access.strangers(found, DESIRED, exclusive).state == "pass"
 
 
 def test_names_are_quoted():
