@@ -171,7 +171,7 @@ def _promote(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chan
 def _durability(own: Own, desired: Desired) -> Iterable[Change]:
     """After a failover nobody may be left to wait for: the estate goes on, and is strict again with a standby.
 
-    That strict is in force is written for the present timeline by a commit that a standby has acknowledged. It is what a
+    That strict is in force is written for this timeline by a commit that a standby has acknowledged. It is what a
     later failover trusts: a promotion begins another timeline, for which the last proof does not count.
     """
     if desired.alone and not own.links:
