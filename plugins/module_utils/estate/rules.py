@@ -40,6 +40,8 @@ _RANGES = {
     "redis.maxmemory_mb": (16, 65536, "MiB"),
     "postgresql.max_connections": (20, 5000, "connections"),
 }
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00"
 _ONLY_ONE = {
     "edge": "certificates are ordered by one edge host",
     "app": "several would need a shared filestore; use one larger host",
@@ -53,7 +55,14 @@ _LEAST_DB_MB = 256
 def of_spec(spec: dict, hosts: list) -> list:
     """All problems of a completed specification with its hosts."""
     found = [*_patterns(spec), *_tiers(hosts), *_entra(spec.get("entra", {}))]
-    found += [*_images(spec), *_odoo(spec), *_modules(spec), *_roles(hosts), *_standby(spec, hosts)]
+    found += [
+        *_trading_hours(spec.get("trading_hours", {})),
+        *_images(spec),
+        *_odoo(spec),
+        *_modules(spec),
+        *_roles(hosts),
+        *_standby(spec, hosts),
+    ]
     found += rules_network.of_network(spec, hosts)
     found += [*_memory(spec, hosts), *_connections(spec, hosts)]
     return found
@@ -76,6 +85,21 @@ def _patterns(spec: dict) -> Iterator:
         value = value_at(spec, path)
         if value is not None and not least <= value <= most:
             yield Problem(f"estate_spec.{path}", f"{value} is not between {least} and {most} ({hint})")
+
+
+def _trading_hours(hours: dict) -> Iterator:
+    at = "estate_spec.trading_hours"
+    for index, day in enumerate(hours.get("days", _DAYS)):
+        if day not in _DAYS:
+            yield Problem(f"{at}.days[{index}]", f"{day} is not a day; write {', '.join(_DAYS)}")
+    if not hours.get("days", _DAYS):
+        yield Problem(f"{at}.days", "names no day; leave it out for every day")
+    times = {key: hours[key] for key in ("from", "to") if key in hours}
+    wrong = [key for key, time in times.items() if not re.fullmatch(_TIME, time)]
+    for key in wrong:
+        yield Problem(f"{at}.{key}", f"{times[key]} is not a time such as 06:00")
+    if len(times) == 2 and not wrong and times["from"] >= times["to"]:
+        yield Problem(f"{at}.to", f"{times['to']} is not after {times['from']}; trading hours lie within one day")
 
 
 def _tiers(hosts: list) -> Iterator:
