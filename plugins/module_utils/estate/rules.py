@@ -19,6 +19,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.model impo
     in_tier,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
+from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS, TIME
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IMAGE = re.compile(r"(?P<name>[^@\s]+?)(:(?P<tag>[\w][\w.-]{0,127}))?(@sha256:(?P<digest>[0-9a-f]{64}))?")
@@ -40,8 +41,6 @@ _RANGES = {
     "redis.maxmemory_mb": (16, 65536, "MiB"),
     "postgresql.max_connections": (20, 5000, "connections"),
 }
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00"
 _ONLY_ONE = {
     "edge": "certificates are ordered by one edge host",
     "app": "several would need a shared filestore; use one larger host",
@@ -89,13 +88,13 @@ def _patterns(spec: dict) -> Iterator:
 
 def _trading_hours(hours: dict) -> Iterator:
     at = "estate_spec.trading_hours"
-    for index, day in enumerate(hours.get("days", _DAYS)):
-        if day not in _DAYS:
-            yield Problem(f"{at}.days[{index}]", f"{day} is not a day; write {', '.join(_DAYS)}")
-    if not hours.get("days", _DAYS):
+    for index, day in enumerate(hours.get("days", DAYS)):
+        if day not in DAYS:
+            yield Problem(f"{at}.days[{index}]", f"{day} is not a day; write {', '.join(DAYS)}")
+    if not hours.get("days", DAYS):
         yield Problem(f"{at}.days", "names no day; leave it out for every day")
     times = {key: hours[key] for key in ("from", "to") if key in hours}
-    wrong = [key for key, time in times.items() if not re.fullmatch(_TIME, time)]
+    wrong = [key for key, time in times.items() if not re.fullmatch(TIME, time)]
     for key in wrong:
         yield Problem(f"{at}.{key}", f"{times[key]} is not a time such as 06:00")
     if len(times) == 2 and not wrong and times["from"] >= times["to"]:
