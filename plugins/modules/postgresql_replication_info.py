@@ -31,18 +31,56 @@ options:
     description: For how many seconds replication that is not up yet is waited for.
     type: float
     default: 0
+  synchronous:
+    description: Whether commits must wait for a standby; the primary then fails a control when none is waited for.
+    type: bool
+    default: false
   max_lag_bytes:
-    description: Replication lag above which a control fails.
+    description: Bytes a standby may be behind. The default is four WAL segments.
     type: int
     default: 67108864
   max_lag_seconds:
-    description: Replication lag above which a control fails.
+    description: Seconds a standby may be behind.
     type: float
     default: 30
   max_connections_percent:
-    description: Share of the connections in use above which a control fails.
+    description: Connections in use, per cent of C(max_connections).
     type: int
     default: 90
+  min_wal_free_bytes:
+    description: Bytes free on the file system that holds C(pg_wal). The default is 64 WAL segments.
+    type: int
+    default: 1073741824
+  min_wal_free_percent:
+    description: Per cent free of that file system.
+    type: int
+    default: 10
+  min_slot_bytes:
+    description: >-
+      Bytes of WAL that may still be written before a slot loses what its standby needs. The default is a quarter of
+      the plan's C(max_slot_wal_keep_size).
+    type: int
+    default: 1073741824
+  max_transaction_seconds:
+    description: Age of the oldest transaction, in seconds. The default is the plan's C(statement_timeout).
+    type: int
+    default: 3600
+  max_idle_seconds:
+    description: >-
+      How long a transaction may be idle, in seconds. The default is the plan's C(idle_in_transaction_session_timeout).
+    type: int
+    default: 600
+  max_freeze_percent:
+    description: >-
+      Age of the oldest row that is not frozen, per cent of C(autovacuum_freeze_max_age) or its multixact twin. At 100
+      autovacuum begins with it; far above, it does not get through.
+    type: int
+    default: 150
+  max_wraparound_percent:
+    description: >-
+      The same age, per cent of the 2^31 at which the server stops taking writes. At 75 vacuum drops everything else.
+    type: int
+    default: 50
 """
 
 EXAMPLES = r"""
@@ -77,9 +115,20 @@ status:
     timeline: 1
     connections: 5
     max_connections: 80
-    replication: [{member: db2, state: streaming, ssl: true, lag_bytes: 0, lag_seconds: 0.001}]
-    slots: [{name: estate_db2, active: true, wal_status: reserved, kept_bytes: 0}]
+    replication: [{member: db2, state: streaming, sync_state: async, ssl: true, lag_bytes: 0, lag_seconds: 0.001}]
+    slots: [{name: estate_db2, active: true, wal_status: reserved, safe_wal_bytes: 4311744512, kept_bytes: 0}]
     receiver: null
+    vitals:
+      wal_bytes: 83886080
+      wal_free_bytes: 51539607552
+      wal_free_percent: 61
+      checksum_failures: 0
+      oldest_transaction: {seconds: 0.4, pid: 4711, role: shop_application, application: odoo-4242}
+      oldest_idle: null
+      transaction_age: 81234
+      multixact_age: 12
+      freeze_percent: 1
+      wraparound_percent: 1
     pending_restart: []
     errors: []
 controls:
@@ -130,8 +179,8 @@ class Info:
     def controls(self, current: tuple) -> list[Control]:
         """Pure; see module_utils/postgresql/health.py."""
         params = self.params
-        limits = health.Limits(params["max_lag_bytes"], params["max_lag_seconds"], params["max_connections_percent"])
-        return health.controls(*current, self.standbys, limits)
+        limits = health.Limits(**{name: params[name] for name in health.LIMITS})
+        return health.controls(*current, self.standbys, limits, params["synchronous"])
 
 
 def main() -> None:
@@ -142,9 +191,8 @@ def main() -> None:
             **server.ARGUMENTS,
             "standbys": {"type": "list", "elements": "str", "default": []},
             "wait_s": {"type": "float", "default": 0},
-            "max_lag_bytes": {"type": "int", "default": 64 * 1024 * 1024},
-            "max_lag_seconds": {"type": "float", "default": 30},
-            "max_connections_percent": {"type": "int", "default": 90},
+            "synchronous": {"type": "bool", "default": False},
+            **health.LIMITS,
         },
         supports_check_mode=True,
     )

@@ -61,6 +61,7 @@ def plan(spec: Mapping, hosts: Mapping, options: Mapping) -> dict:
         "domain": spec["domain"],
         "admin_domain": spec["admin_domain"],
         "time_zone": spec["time_zone"],
+        "trading_hours": dict(spec["trading_hours"]),
         "private_network": spec["private_network"],
         "admin_networks": list(spec["admin_networks"]),
         "ca_file": spec["ca_file"],

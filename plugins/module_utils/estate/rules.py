@@ -19,6 +19,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.model impo
     in_tier,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
+from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS, TIME
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IMAGE = re.compile(r"(?P<name>[^@\s]+?)(:(?P<tag>[\w][\w.-]{0,127}))?(@sha256:(?P<digest>[0-9a-f]{64}))?")
@@ -53,7 +54,14 @@ _LEAST_DB_MB = 256
 def of_spec(spec: dict, hosts: list) -> list:
     """All problems of a completed specification with its hosts."""
     found = [*_patterns(spec), *_tiers(hosts), *_entra(spec.get("entra", {}))]
-    found += [*_images(spec), *_odoo(spec), *_modules(spec), *_roles(hosts), *_standby(spec, hosts)]
+    found += [
+        *_trading_hours(spec.get("trading_hours", {})),
+        *_images(spec),
+        *_odoo(spec),
+        *_modules(spec),
+        *_roles(hosts),
+        *_standby(spec, hosts),
+    ]
     found += rules_network.of_network(spec, hosts)
     found += [*_memory(spec, hosts), *_connections(spec, hosts)]
     return found
@@ -76,6 +84,21 @@ def _patterns(spec: dict) -> Iterator:
         value = value_at(spec, path)
         if value is not None and not least <= value <= most:
             yield Problem(f"estate_spec.{path}", f"{value} is not between {least} and {most} ({hint})")
+
+
+def _trading_hours(hours: dict) -> Iterator:
+    at = "estate_spec.trading_hours"
+    for index, day in enumerate(hours.get("days", DAYS)):
+        if day not in DAYS:
+            yield Problem(f"{at}.days[{index}]", f"{day} is not a day; write {', '.join(DAYS)}")
+    if not hours.get("days", DAYS):
+        yield Problem(f"{at}.days", "names no day; leave it out for every day")
+    times = {key: hours[key] for key in ("from", "to") if key in hours}
+    wrong = [key for key, time in times.items() if not re.fullmatch(TIME, time)]
+    for key in wrong:
+        yield Problem(f"{at}.{key}", f"{times[key]} is not a time such as 06:00")
+    if len(times) == 2 and not wrong and times["from"] >= times["to"]:
+        yield Problem(f"{at}.to", f"{times['to']} is not after {times['from']}; trading hours lie within one day")
 
 
 def _tiers(hosts: list) -> Iterator:

@@ -140,6 +140,15 @@ def leftovers(layout: Layout) -> tuple[str, ...]:
     return tuple(path for path in (layout.staging, layout.replaced) if os.path.exists(path))
 
 
+def wal_space(layout: Layout) -> dict[str, int]:
+    """The file system that holds pg_wal, wherever its link leads: bytes free to postgres, and per cent of the whole."""
+    found = os.statvfs(os.path.join(layout.directory, "pg_wal"))
+    return {
+        "wal_free_bytes": found.f_bavail * found.f_frsize,
+        "wal_free_percent": 100 * found.f_bavail // found.f_blocks,
+    }
+
+
 def pending(connection: Any) -> tuple[Pending, ...]:
     """Settings that wait for a restart."""
     return tuple(Pending(**found) for found in client.rows(connection, PENDING))

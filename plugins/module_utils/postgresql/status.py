@@ -34,6 +34,27 @@ SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS stan
                           (SELECT timeline_id FROM pg_control_checkpoint()))
        END AS timeline
 """
+VITALS = """
+SELECT (SELECT coalesce(sum(size), 0) FROM pg_ls_waldir())::bigint AS wal_bytes,
+       (SELECT coalesce(sum(checksum_failures), 0) FROM pg_stat_database)::bigint AS checksum_failures,
+       (SELECT to_json(t) FROM (SELECT extract(epoch FROM now() - xact_start)::float AS seconds, pid, usename AS role,
+                                       application_name AS application
+        FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+        ORDER BY xact_start LIMIT 1) t) AS oldest_transaction,
+       (SELECT to_json(t) FROM (SELECT extract(epoch FROM now() - state_change)::float AS seconds, pid, usename AS role,
+                                       application_name AS application
+        FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'
+        ORDER BY state_change LIMIT 1) t) AS oldest_idle,
+       transaction_age, multixact_age,
+       ceil(100 * greatest(transaction_age / current_setting('autovacuum_freeze_max_age')::float,
+                           multixact_age / current_setting('autovacuum_multixact_freeze_max_age')::float))::int
+       AS freeze_percent,
+       ceil(100 * greatest(transaction_age, multixact_age) / 2147483648.0)::int AS wraparound_percent
+FROM (SELECT max(age(datfrozenxid)) AS transaction_age, max(mxid_age(datminmxid)) AS multixact_age
+      FROM pg_database) ages
+"""
+"""What is watched besides replication. The limits are in health.py, what to do in docs/monitoring-postgresql.md."""
 REPLICATION = """
 SELECT r.application_name AS member, host(r.client_addr) AS address, r.state, r.sync_state,
        s.ssl, s.version AS tls_version,
@@ -79,6 +100,7 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
         receivers = client.rows(connection, RECEIVER) if standby else []
         status = Status(
             summary=summary,
+            vitals={**client.row(connection, VITALS), **server.wal_space(layout)},
             replication=() if standby else tuple(client.rows(connection, REPLICATION)),
             slots=tuple(client.rows(connection, SLOTS)),
             receiver=receivers[0] if receivers else None,
@@ -122,6 +144,7 @@ def summary_of(status: Status) -> dict[str, Any]:
     """The status as it is returned to the operator."""
     return {
         **status.summary,
+        "vitals": dict(status.vitals),
         "replication": list(status.replication),
         "slots": list(status.slots),
         "receiver": status.receiver,

@@ -306,6 +306,10 @@ PATHS = [
     "entra.tenant_id",
     "ca_file",
     "time_zone",
+    "trading_hours",
+    "trading_hours.days",
+    "trading_hours.from",
+    "trading_hours.to",
 ]
 HOST_KEYS = [
     "ansible_host",

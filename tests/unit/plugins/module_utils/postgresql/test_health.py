@@ -7,10 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance, Pending
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Limits, Status
+from ansible_collections.retailerp.estate.plugins.modules import postgresql_replication_info
 
 SUMMARY = {
     "standby": False,
@@ -21,18 +23,33 @@ SUMMARY = {
     "connections": 10,
     "max_connections": 80,
 }
-LINK = {"member": "db2", "state": "streaming", "ssl": True, "lag_bytes": 0, "lag_seconds": 0.0}
-SLOT = {"name": "estate_db2", "active": True, "wal_status": "reserved"}
+SESSION = {"seconds": 5000.0, "pid": 42, "role": "shop_application", "application": "odoo-7"}
+VITALS = {
+    "checksum_failures": 0,
+    "wal_free_bytes": 1 << 34,
+    "wal_free_percent": 40,
+    "oldest_transaction": {**SESSION, "seconds": 3.0},
+    "oldest_idle": None,
+    "freeze_percent": 100,
+    "wraparound_percent": 10,
+}
+LINK = {"member": "db2", "state": "streaming", "sync_state": "quorum", "ssl": True, "lag_bytes": 0, "lag_seconds": 0.0}
+SLOT = {"name": "estate_db2", "active": True, "wal_status": "reserved", "safe_wal_bytes": 1 << 32}
 RECEIVER = {"status": "streaming", "verify_full": True, "lag_bytes": 0}
-PRIMARY = Status(SUMMARY, (LINK,), (SLOT,))
-STANDBY = Status({**SUMMARY, "standby": True, "read_only": "on"}, receiver=RECEIVER)
+PRIMARY = Status(SUMMARY, VITALS, (LINK,), (SLOT,))
+STANDBY = Status({**SUMMARY, "standby": True, "read_only": "on"}, VITALS, receiver=RECEIVER)
+LIMITS = Limits(max_lag_bytes=1000, max_lag_seconds=5, max_connections_percent=90)
 
 
-def failing(status, role="primary"):
+def judged(status, role="primary", synchronous=False):
     instance = Instance("db1", "ready", role, status is not None, "42", 1, "in production")
-    found = health.controls(instance, status, ("db2",), Limits(lag_bytes=1000, lag_seconds=5, connections_percent=90))
+    found = health.controls(instance, status, ("db2",), LIMITS, synchronous)
     assert len({control.id for control in found}) == len(found)
-    return [control.id.removeprefix("postgresql.") for control in found if control.state == "fail"]
+    return {control.id.removeprefix("postgresql."): control for control in found}
+
+
+def failing(*args, **kwargs):
+    return [id for id, control in judged(*args, **kwargs).items() if control.state == "fail"]
 
 
 def test_a_healthy_pair_holds():
@@ -42,6 +59,10 @@ def test_a_healthy_pair_holds():
 
 def summary(**changed):
     return replace(PRIMARY, summary={**SUMMARY, **changed})
+
+
+def vitals(**changed):
+    return replace(PRIMARY, vitals={**VITALS, **changed})
 
 
 def link(**changed):
@@ -63,12 +84,20 @@ def slot(**changed):
         (replace(PRIMARY, rules_without_tls=1), ["tls.only"]),
         (replace(PRIMARY, errors=("pg_hba.conf:3: no such method",)), ["configuration.valid"]),
         (replace(PRIMARY, pending=(Pending("max_connections", "80", "90"),)), ["configuration.effective"]),
+        (vitals(checksum_failures=1), ["checksums.failures"]),
+        (vitals(wal_free_bytes=(1 << 30) - 1), ["wal.free_bytes"]),
+        (vitals(wal_free_percent=9), ["wal.free_percent"]),
+        (vitals(oldest_transaction=SESSION), ["transactions.oldest"]),
+        (vitals(oldest_idle={**SESSION, "seconds": 601}), ["transactions.idle"]),
+        (vitals(freeze_percent=151), ["wraparound.freeze"]),
+        (vitals(wraparound_percent=51), ["wraparound.stop"]),
+        (slot(safe_wal_bytes=(1 << 30) - 1), ["wal.slots"]),
         (link(state="catchup"), ["replication.db2.streaming"]),
         (link(ssl=False), ["replication.db2.tls"]),
         (link(lag_bytes=1001), ["replication.db2.lag_bytes"]),
         (link(lag_seconds=5.1), ["replication.db2.lag_seconds"]),
         (slot(active=False), ["replication.db2.slot"]),
-        (slot(wal_status="lost"), ["replication.db2.slot"]),
+        (slot(wal_status="lost", safe_wal_bytes=None), ["replication.db2.slot"]),
         (replace(PRIMARY, slots=()), ["replication.db2.slot"]),
     ],
 )
@@ -83,11 +112,55 @@ def test_faults_of_a_primary(status, expected):
         (replace(STANDBY, receiver={**RECEIVER, "status": "waiting"}), ["standby.streaming"]),
         (replace(STANDBY, receiver={**RECEIVER, "verify_full": False}), ["standby.verified"]),
         (replace(STANDBY, receiver={**RECEIVER, "lag_bytes": 1001}), ["standby.lag_bytes"]),
+        (replace(STANDBY, vitals={**VITALS, "wal_free_percent": 1}), ["wal.free_percent"]),
         (replace(STANDBY, receiver=None), ["standby.streaming", "standby.verified", "standby.lag_bytes"]),
     ],
 )
 def test_faults_of_a_standby(status, expected):
     assert failing(status, "standby") == expected
+
+
+def test_an_old_transaction_is_told_with_its_session():
+    reason = judged(vitals(oldest_transaction=SESSION))["transactions.oldest"].reason
+    assert reason == "pid 42, role shop_application, application 'odoo-7'"
+
+
+def test_slots_without_a_bound_are_the_disks_matter():
+    assert "wal.slots" not in judged(slot(safe_wal_bytes=None))
+
+
+def test_a_lost_slot_beside_one_in_danger():
+    lost = {**SLOT, "name": "estate_db3", "wal_status": "lost", "safe_wal_bytes": None}
+    near = {**SLOT, "safe_wal_bytes": 5}
+    control = judged(replace(PRIMARY, slots=(lost, near)))["wal.slots"]
+    assert (control.state, control.observed, control.reason) == ("fail", 5, "estate_db2")
+
+
+@pytest.mark.parametrize(
+    ("names", "sync_state", "holds"),
+    [
+        ("ANY 1 (db2)", "quorum", True),
+        ("FIRST 1 (db2)", "sync", True),
+        ("FIRST 1 (db3, db2)", "potential", False),
+        ("ANY 1 (db3)", "async", False),
+        ("", "async", False),
+        ("", "quorum", False),
+    ],
+)
+def test_with_synchronous_replication_somebody_is_waited_for(names, sync_state, holds):
+    status = replace(link(sync_state=sync_state), summary={**SUMMARY, "synchronous_standby_names": names})
+    assert failing(status, synchronous=True) == ([] if holds else ["replication.synchronous"])
+    assert failing(status, synchronous=False) == []
+
+
+def test_a_standby_waits_for_nobody():
+    assert failing(STANDBY, "standby", synchronous=True) == []
+
+
+def test_the_limits_are_the_options_of_the_module():
+    documented = yaml.safe_load(postgresql_replication_info.DOCUMENTATION)["options"]
+    for name, option in health.LIMITS.items():
+        assert {key: documented[name][key] for key in option} == option
 
 
 def test_waiting_ends_when_every_link_is_up():
