@@ -33,8 +33,9 @@ options:
       - C(fenced) stops the member for good. C(resumed) undoes that and nothing else.
       - C(primary) promotes a running standby and makes the slots of all other members.
       - C(standby) lets it follow the primary that it finds among O(members).
+      - C(settled) leaves it in its role. A primary waits for its standbys again where O(durability) says so.
     type: str
-    choices: [fenced, resumed, primary, standby]
+    choices: [fenced, resumed, primary, standby, settled]
     required: true
   durability:
     description: >-
@@ -319,7 +320,11 @@ def main() -> None:
         argument_spec={
             **server.ARGUMENTS,
             **upstream.ARGUMENTS,
-            "state": {"type": "str", "choices": ["fenced", "resumed", "primary", "standby"], "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["fenced", "resumed", "primary", "standby", "settled"],
+                "required": True,
+            },
             "durability": {"type": "str", "choices": ["strict", "available"], "default": "available"},
             "wait_s": {"type": "float", "default": 0},
             "successor": {"type": "str"},

@@ -79,12 +79,8 @@ def members(lab, waiting):
     found = Members(lab, waiting)
     first = found.primary()
     found.play("data")
-    role = f"{lab.spec()['id']}_application"
-    found.sql(
-        first,
-        f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text); "
-        f"ALTER TABLE {TABLE} OWNER TO {role}",
-    )
+    create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
+    found.sql(first, f"SET ROLE {lab.spec()['id']}_application; {create}")
     yield found
     if found.primary() != first:
         found.play("switchover", f"target={first}")

@@ -20,7 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
-FENCED, RESUMED = "fenced", "resumed"
+FENCED, RESUMED, SETTLED = "fenced", "resumed", "settled"
 NEVER, REWIND, CLONE = "never", "rewind", "clone"
 LAG_BYTES = 16 * 1024 * 1024
 """A standby further behind than one WAL segment would keep everybody waiting in a switchover."""
@@ -61,7 +61,7 @@ class Desired:
     """What this member is to become.
 
     state: fenced (stopped, and not started by anything but a later order), resumed (as it was, without the fence),
-    primary (promoted), standby (follows the leader).
+    primary (promoted), standby (follows the leader), settled (in the role it has, with what belongs to that).
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
     successor: the standby that is to take over from a running primary before that is fenced.
@@ -131,7 +131,7 @@ def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Chang
     """The steps, in order; the data of each Change names it for apply(). EstateError where one could cost data."""
     if own.instance.data != READY:
         raise EstateError(f"{own.instance.describe()} holds no cluster; the playbook data makes or clones one")
-    steps = {FENCED: _fence, RESUMED: _resume, PRIMARY: _promote, STANDBY: _follow}[desired.state]
+    steps = {FENCED: _fence, RESUMED: _resume, PRIMARY: _promote, STANDBY: _follow, SETTLED: _settle}[desired.state]
     return list(steps(own, desired, leader))
 
 
@@ -164,23 +164,21 @@ def _promote(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chan
     missing = sorted({slot_name(name) for name in desired.others} - own.slots)
     if missing:
         yield Change("replication slots", "create", None, ", ".join(missing), data="slots")
-    if desired.strict:
-        yield from _durability(own, desired)
+    if desired.strict and desired.alone and not own.links and not own.degraded:
+        # Nobody is left to wait for: the estate goes on, and is strict again as soon as a standby is back.
+        yield Change("durability", "update", "strict", "available until a standby is back", data="degrade")
 
 
-def _durability(own: Own, desired: Desired) -> Iterable[Change]:
-    """After a failover nobody may be left to wait for: the estate goes on, and is strict again with a standby.
+def _settle(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
+    """That strict is in force is written, for this timeline, by a commit that a standby has acknowledged.
 
-    That strict is in force is written for this timeline by a commit that a standby has acknowledged. It is what a
-    later failover trusts: a promotion begins another timeline, for which the last proof does not count.
+    It is what a later failover trusts: a promotion begins another timeline, for which the last proof does not count.
     """
-    if desired.alone and not own.links:
-        if not own.degraded:
-            yield Change("durability", "update", "strict", "available until a standby is back", data="degrade")
+    if not desired.strict or own.instance.role != PRIMARY:
         return
     if own.degraded and own.links:
         yield Change("durability", "update", "available until a standby is back", "strict", data="restore")
-    if own.links and own.proven != own.instance.timeline and own.instance.role == PRIMARY:
+    if own.links and own.proven != own.instance.timeline:
         yield Change("proof of durability", "update", own.proven, f"timeline {own.instance.timeline}", data="prove")
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
@@ -108,8 +109,9 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
             errors=tuple(row["error"] for row in client.rows(connection, ERRORS)),
             rules_without_tls=client.row(connection, WITHOUT_TLS)["n"],
         )
-    running = {**vars(instance), "role": "standby" if standby else "primary", "timeline": summary["timeline"]}
-    return Instance(**running), status
+    # A standby whose primary is gone knows the timeline of its last restart point only; its history files know more.
+    timeline = max(summary["timeline"], instance.timeline or 0)
+    return replace(instance, role="standby" if standby else "primary", timeline=timeline), status
 
 
 def wait(

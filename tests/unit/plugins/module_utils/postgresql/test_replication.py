@@ -69,11 +69,12 @@ def test_strict_goes_on_alone_and_is_strict_again_with_a_standby():
     assert steps(STANDBY, "primary", strict=True, alone=True) == ["promote", "slots", "degrade"]
     assert steps(replace(alone, degraded=True), "primary", strict=True, alone=True) == []
     back = replace(alone, degraded=True, links={"db9": 0})
-    assert steps(back, "primary", strict=True) == ["restore", "prove"]
-    assert steps(replace(back, degraded=False, proven=1), "primary", strict=True) == []
-    assert steps(replace(back, degraded=False, proven=0), "primary", strict=True) == ["prove"], "of an earlier timeline"
-    assert steps(alone, "primary", strict=True) == [], "nobody to prove it"
-    assert steps(back, "primary") == [], "available has nothing to prove"
+    assert steps(back, "settled", strict=True) == ["restore", "prove"]
+    assert steps(replace(back, degraded=False, proven=1), "settled", strict=True) == []
+    assert steps(replace(back, degraded=False, proven=0), "settled", strict=True) == ["prove"], "of an earlier timeline"
+    assert steps(alone, "settled", strict=True) == [], "nobody to prove it"
+    assert steps(back, "settled") == [], "available has nothing to prove"
+    assert steps(STANDBY, "settled", strict=True) == []
 
 
 def test_only_a_running_standby_is_promoted():
