@@ -44,6 +44,18 @@ def directories(sources):
     return sorted(found, key=lambda path: path != own)
 
 
+def without_hosts(sources, groups):
+    """The problem of an inventory that holds no host: mistyped, empty, or refused by Ansible with a warning alone."""
+    if groups.get("all"):
+        return []
+    said = [str(source) for source in sources]
+    gone = [source for source in said if "," not in source and not Path(source).exists()]
+    if gone:
+        return [Problem("inventory", f"{', '.join(gone)} does not exist; give the retailer's with -i")]
+    named = ", ".join(said) or "the inventory"
+    return [Problem("inventory", f"{named} holds no host; Ansible's warnings above say what it could not read")]
+
+
 def specification_in(directory):
     """The estate_spec of an inventory directory, untemplated; None when it has none or cannot be read."""
     files = sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
