@@ -18,7 +18,11 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.model impo
     Problem,
     in_tier,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import (
+    BUSINESS_ROLES,
+    SIGN_IN,
+    with_brought,
+)
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IMAGE = re.compile(r"(?P<name>[^@\s]+?)(:(?P<tag>[\w][\w.-]{0,127}))?(@sha256:(?P<digest>[0-9a-f]{64}))?")
@@ -133,6 +137,11 @@ def _images(spec: dict) -> Iterator:
 
 def _odoo(spec: dict) -> Iterator:
     odoo = spec.get("odoo", {})
+    if odoo.get("series", SIGN_IN[0]) not in SIGN_IN:
+        yield Problem(
+            "estate_spec.odoo.series",
+            f"{odoo['series']} has no addon for signing in yet, so nobody could; write {' or '.join(SIGN_IN)}",
+        )
     database, said = odoo.get("database"), odoo.get("dbfilter")
     if database and said is not None:
         inner = re.fullmatch(r"\^(.*)(?:\$|\\Z)", said, re.S)

@@ -72,6 +72,10 @@ VALUES = [
     ("odoo.dbfilter", "^shop", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^shop$|^other$", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^%d$", "estate_spec.odoo.dbfilter", "may match other databases"),
+    *(
+        ("odoo.series", series, "estate_spec.odoo.series", f"{series} has no addon for signing in yet")
+        for series in ("15.0", "16.0", "17.0", "18.0", "19.0")
+    ),
     # Entra
     ("entra.tenant_id", "common", "estate_spec.entra.tenant_id", "lets people of any tenant in"),
     ("entra.tenant_id", "organizations", "estate_spec.entra.tenant_id", "lets people of any tenant in"),
