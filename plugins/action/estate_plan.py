@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS, Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.plan import plan, problems
-from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, specification
+from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, duplicates, specification
 from ansible_collections.retailerp.estate.plugins.plugin_utils.resolve import Resolver
 
 HOST_VARS = (
@@ -45,6 +45,7 @@ class ActionModule(ActionBase):
         hosts = self._hosts(task_vars, resolver)
         found = [*resolver.problems, *self._differing(task_vars), *authority.problems(secrets)]
         found += specification.without_hosts(sources, task_vars["groups"])
+        found += duplicates.problems(specification.files_of_all(bases[0]) if bases else [])
         if isinstance(spec, dict):
             spec, more = specification.with_ca_file(spec, bases)
             found += more

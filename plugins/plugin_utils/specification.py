@@ -56,10 +56,14 @@ def without_hosts(sources, groups):
     return [Problem("inventory", f"{named} holds no host; Ansible's warnings above say what it could not read")]
 
 
+def files_of_all(directory):
+    """The files of an inventory directory that hold variables of all hosts."""
+    return sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
+
+
 def specification_in(directory):
     """The estate_spec of an inventory directory, untemplated; None when it has none or cannot be read."""
-    files = sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
-    for path in files:
+    for path in files_of_all(directory):
         try:
             text = path.read_text(encoding="utf-8")
             data = yaml.load(text, Loader=_Tolerant) if "estate_spec" in text else None  # noqa: S506
