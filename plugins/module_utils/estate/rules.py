@@ -75,10 +75,11 @@ def value_at(spec: dict, path: str) -> Any:
 
 
 def _patterns(spec: dict) -> Iterator:
+    # What is derived from a value that was refused is not refused once more.
+    derived = {"odoo.database": spec.get("id"), "acme.email": f"hostmaster@{spec.get('domain')}"}
     for path, (pattern, meaning) in _PATTERNS.items():
         value = value_at(spec, path)
-        derived = path == "odoo.database" and value == spec.get("id")
-        if value is not None and not derived and not re.fullmatch(pattern, value):
+        if value is not None and value != derived.get(path) and not re.fullmatch(pattern, value):
             yield Problem(f"estate_spec.{path}", f"{value} is not {meaning}")
     for path, (least, most, hint) in _RANGES.items():
         value = value_at(spec, path)

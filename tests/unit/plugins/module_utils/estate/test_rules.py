@@ -20,6 +20,12 @@ VALUES = [
     ("odoo.users", "many", "estate_spec.odoo.users", "is the text 'many', not a whole number"),
     ("odoo.modules", "stock", "estate_spec.odoo.modules", "not a list"),
     ("odoo.modules", ["stock", 3], "estate_spec.odoo.modules[1]", "not text; quote it"),
+    (
+        "admin_networks",
+        ["10.77.0.0/24", ""],
+        "estate_spec.admin_networks[1]",
+        "is empty (Networks (CIDR) that may use SSH",
+    ),
     ("acme", "letsencrypt", "estate_spec.acme", "not a mapping"),
     ("odoo.series", 14.0, "estate_spec.odoo.series", "is 14.0 (float), not text; quote it"),
     ("odoo.series", "13.0", "estate_spec.odoo.series", "choose 14.0"),
@@ -165,6 +171,11 @@ def test_missing_value(lab, path):
 def test_no_specification_at_all(lab):
     lab.spec = None
     assert refused(lab, "estate_spec", "not a mapping")
+
+
+def test_what_follows_from_a_refused_value_is_not_refused_too(lab):
+    """The database is named like the estate, the mail address is of its domain, the admin site below it."""
+    assert list(lab.set("id", "?").set("domain", "?").refusals()) == ["estate_spec.domain", "estate_spec.id"]
 
 
 def test_missing_tier(lab):
