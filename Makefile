@@ -24,7 +24,7 @@ phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 .PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo drills bench
 
 help: ## Show this help
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 $(STAMP): requirements.txt requirements-dev.txt
 	$(call phase,"Setting up the controller: Ansible and the test tools in .venv (1-2 min)")

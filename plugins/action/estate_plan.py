@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS, Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.plan import plan, problems
-from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, specification
+from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, duplicates, specification
 from ansible_collections.retailerp.estate.plugins.plugin_utils.resolve import Resolver
 
 HOST_VARS = (
@@ -37,12 +37,15 @@ class ActionModule(ActionBase):
         """Return the fact `estate`, or fail with every problem, a line each."""
         result = super().run(tmp, task_vars)
         resolver = Resolver(self._templar)
-        bases = specification.directories(task_vars.get("ansible_inventory_sources") or [])
+        sources = task_vars.get("ansible_inventory_sources") or []
+        bases = specification.directories(sources)
         spec = resolver.read(task_vars.get("estate_spec"), "estate_spec")
         secrets = resolver.read(task_vars.get("estate_secrets"), "estate_secrets")
         sites_ca = resolver.read(task_vars.get("estate_sites_ca_file"), "estate_sites_ca_file")
         hosts = self._hosts(task_vars, resolver)
         found = [*resolver.problems, *self._differing(task_vars), *authority.problems(secrets)]
+        found += specification.without_hosts(sources, task_vars["groups"])
+        found += duplicates.problems(specification.files_of_all(bases[0]) if bases else [])
         if isinstance(spec, dict):
             spec, more = specification.with_ca_file(spec, bases)
             found += more

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from zoneinfo import available_timezones
 
@@ -39,35 +40,37 @@ class ActionModule(ActionBase):
             written = self._write(home, texts, secrets)
         except EstateError as err:
             return {**result, "failed": True, "msg": str(err)}
+        except OSError as err:
+            return {**result, "failed": True, "msg": f"{err.filename}: cannot be used: {err.strerror}"}
         diff = [{"after_header": str(path), "before": "", "after": text} for path, text in written.items()]
         return {**result, "changed": bool(written), "directory": str(home), "files": [*map(str, written)], "diff": diff}
 
     def _judge(self, values):
         """(reasons to write nothing, directory, path → text, vault file)."""
-        lines = [f"{name}: is missing; add -e {name}=…" for name in scaffold.REQUIRED if name not in values]
+        missing = [name for name in scaffold.REQUIRED if name not in values]
+        lines = [f"{name}: is missing; add -e {name}=…" for name in missing]
         keeper = secrets = None
         try:
             keeper = vault.Keeper(self._loader)
         except EstateError as err:
             lines.append(str(err))
-        root = Path(str(values.get("directory", "inventories"))).expanduser().resolve()
-        if any(name not in values for name in scaffold.REQUIRED):
-            if SECRET not in values:
-                lines.append(f"{SECRET}: is missing; {SECRET_HINT}")
-            return lines, root, {}, None
-        home = root / str(values["id"])
-        texts = {home / name: text for name, text in scaffold.files(values).items()}
-        for path, text in texts.items():
-            if path.exists() and path.read_text(encoding="utf-8") != text:
-                lines.append(f"{path}: is there and says something else; it is left as it is")
+        root, name = Path(str(values.get("directory", "inventories"))).expanduser().resolve(), scaffold.name_of(values)
+        home = root / (name or "new")
         path = home / "group_vars" / "all" / "vault.yml"
-        known = {}
-        if keeper:
+        lines += _not_to_be_made(path.parent)
+        texts = {} if missing else {home / file: text for file, text in scaffold.files(values).items()}
+        for file, text in texts.items():
+            if file.exists() and file.read_text(encoding="utf-8") != text:
+                lines.append(f"{file}: is there and says something else; it is left as it is")
+        known = {SECRET: values[SECRET]} if SECRET in values else {}
+        if keeper and name:
             try:
-                secrets = vault.VaultFile(path, keeper, str(values["id"]), {SECRET: str(values.get(SECRET, ""))})
+                secrets = vault.VaultFile(path, keeper, name, {SECRET: str(values.get(SECRET, ""))})
                 known = {**dict.fromkeys(secrets.kept, UNREADABLE), **secrets.created}
             except EstateError as err:
                 lines.append(f"{err}; {SECRET_HINT}" if SECRET in str(err) else str(err))
+        elif not known and not path.exists():
+            lines.append(f"{SECRET}: is missing; {SECRET_HINT}")
         lines += self._refusals(values, home, known)
         return lines, home, texts, secrets
 
@@ -81,7 +84,7 @@ class ActionModule(ActionBase):
         known = {name: secrets.get(name, UNREADABLE) for name in options["estate_secrets"]["options"]}
         hosts = {scaffold.host_name(values): host}
         found += problems(spec, hosts, known, options, **known_to_us)
-        return [str(scaffold.option_of(problem, values)) for problem in sorted(set(found))]
+        return [str(problem) for problem in scaffold.refusals(found, values)]
 
     def _write(self, home, texts, secrets):
         """Write what is not there yet; the vault first, for without it the rest is of no use. Path → text shown."""
@@ -96,3 +99,13 @@ class ActionModule(ActionBase):
                 if path in written:
                     vault.store(path, text, mode=0o644)
         return written
+
+
+def _not_to_be_made(directory):
+    """Why a directory cannot be made, as a list of one line or none."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    if not there.is_dir():
+        return [f"directory: {directory} cannot be made, {there} is not a directory"]
+    if not os.access(there, os.W_OK | os.X_OK):
+        return [f"directory: {directory} cannot be made, nothing may be written in {there}"]
+    return []

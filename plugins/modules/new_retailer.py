@@ -108,7 +108,7 @@ EXAMPLES = r"""
     public_address: 203.0.113.7
     memory_mb: 8192
     cpus: 4
-    odoo_series: "17.0"
+    odoo_series: "14.0"
     odoo_image: registry.example.com/odoo@sha256:8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4
     traefik_image: registry.example.com/traefik@sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     tenant_id: 1b9c0f9e-1111-4222-8333-944455556666

@@ -49,8 +49,11 @@ def _plain(value):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, (int, float)):
+        # A number of Ansible is of a class of Ansible's, whose name would stand in messages.
+        return int(value) if isinstance(value, int) else float(value)
     return str(value)
 
 

@@ -44,10 +44,26 @@ def directories(sources):
     return sorted(found, key=lambda path: path != own)
 
 
+def without_hosts(sources, groups):
+    """The problem of an inventory that holds no host: mistyped, empty, or refused by Ansible with a warning alone."""
+    if groups.get("all"):
+        return []
+    said = [str(source) for source in sources]
+    gone = [source for source in said if "," not in source and not Path(source).exists()]
+    if gone:
+        return [Problem("inventory", f"{', '.join(gone)} does not exist; give the retailer's with -i")]
+    named = ", ".join(said) or "the inventory"
+    return [Problem("inventory", f"{named} holds no host; Ansible's warnings above say what it could not read")]
+
+
+def files_of_all(directory):
+    """The files of an inventory directory that hold variables of all hosts."""
+    return sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
+
+
 def specification_in(directory):
     """The estate_spec of an inventory directory, untemplated; None when it has none or cannot be read."""
-    files = sorted([*directory.glob("group_vars/all.y*ml"), *directory.glob("group_vars/all/*.y*ml")])
-    for path in files:
+    for path in files_of_all(directory):
         try:
             text = path.read_text(encoding="utf-8")
             data = yaml.load(text, Loader=_Tolerant) if "estate_spec" in text else None  # noqa: S506

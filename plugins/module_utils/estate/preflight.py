@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import SIGN_IN
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
 #: Releases the roles are tested on.
@@ -46,12 +45,6 @@ def controls(state: Mapping[str, Any], planned: Mapping[str, Any]) -> list:
         ("clock", "The clock agrees with the controller's", abs(offset) <= CLOCK_TOLERANCE_S,
          f"{offset:+d} s", f"within {CLOCK_TOLERANCE_S} s", "set it, and let systemd-timesyncd or chrony keep it"),
     ]  # fmt: skip
-    if planned["odoo"]:
-        rules.append(
-            ("odoo_series", "The series has its sign-in addon", planned["odoo"]["series"] in SIGN_IN,
-             f"written for {', '.join(SIGN_IN)}", planned["odoo"]["series"],
-             f"set estate_spec.odoo.series to {' or '.join(SIGN_IN)}; people could not sign in to another series yet")
-        )  # fmt: skip
     here = state["addresses"]
     for key in ("address", "public_address"):
         if planned[key]:

@@ -11,19 +11,27 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate import rules_network, schema, sizing, slices
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import (
+    rules_names,
+    rules_network,
+    schema,
+    sizing,
+    slices,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import (
     OPTIONAL_TIERS,
     TIERS,
     Problem,
     in_tier,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, with_brought
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import (
+    BUSINESS_ROLES,
+    SIGN_IN,
+    with_brought,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS, TIME
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_IMAGE = re.compile(r"(?P<name>[^@\s]+?)(:(?P<tag>[\w][\w.-]{0,127}))?(@sha256:(?P<digest>[0-9a-f]{64}))?")
-_MANY_TENANTS = ("common", "organizations", "consumers")
 
 #: path below estate_spec → (pattern the whole value must match, what it is)
 _PATTERNS = {
@@ -54,15 +62,9 @@ _LEAST_DB_MB = 256
 def of_spec(spec: dict, hosts: list) -> list:
     """All problems of a completed specification with its hosts."""
     found = [*_patterns(spec), *_tiers(hosts), *_entra(spec.get("entra", {}))]
-    found += [
-        *_trading_hours(spec.get("trading_hours", {})),
-        *_images(spec),
-        *_odoo(spec),
-        *_modules(spec),
-        *_roles(hosts),
-        *_standby(spec, hosts),
-    ]
-    found += rules_network.of_network(spec, hosts)
+    found += [*_trading_hours(spec.get("trading_hours", {})), *_odoo(spec), *_modules(spec), *_roles(hosts)]
+    found += _standby(spec, hosts)
+    found += [*rules_names.of_names(spec, hosts), *rules_network.of_network(spec, hosts)]
     found += [*_memory(spec, hosts), *_connections(spec, hosts)]
     return found
 
@@ -75,10 +77,11 @@ def value_at(spec: dict, path: str) -> Any:
 
 
 def _patterns(spec: dict) -> Iterator:
+    # What is derived from a value that was refused is not refused once more.
+    derived = {"odoo.database": spec.get("id"), "acme.email": f"hostmaster@{spec.get('domain')}"}
     for path, (pattern, meaning) in _PATTERNS.items():
         value = value_at(spec, path)
-        derived = path == "odoo.database" and value == spec.get("id")
-        if value is not None and not derived and not re.fullmatch(pattern, value):
+        if value is not None and value != derived.get(path) and not re.fullmatch(pattern, value):
             yield Problem(f"estate_spec.{path}", f"{value} is not {meaning}")
     for path, (least, most, hint) in _RANGES.items():
         value = value_at(spec, path)
@@ -137,25 +140,13 @@ def _standby(spec: dict, hosts: list) -> Iterator:
         )
 
 
-def _images(spec: dict) -> Iterator:
-    for part in ("odoo", "traefik"):
-        image, path = value_at(spec, f"{part}.image"), f"estate_spec.{part}.image"
-        if image is None:
-            continue
-        match = _IMAGE.fullmatch(image)
-        form = "write registry/name@sha256:<64 hex digits>"
-        if not match or ("@" in image and not match["digest"]):
-            yield Problem(path, f"is not an image reference; {form}")
-            continue
-        if not match["digest"]:
-            yield Problem(path, f"is {'tagged, ' if match['tag'] else ''}not pinned by digest; {form}")
-        first, slash = match["name"].partition("/")[:2]
-        if not slash or not ("." in first or ":" in first or first == "localhost"):
-            yield Problem(path, f"names no registry; {form}")
-
-
 def _odoo(spec: dict) -> Iterator:
     odoo = spec.get("odoo", {})
+    if odoo.get("series", SIGN_IN[0]) not in SIGN_IN:
+        yield Problem(
+            "estate_spec.odoo.series",
+            f"{odoo['series']} has no addon for signing in yet, so nobody could; write {' or '.join(SIGN_IN)}",
+        )
     database, said = odoo.get("database"), odoo.get("dbfilter")
     if database and said is not None:
         inner = re.fullmatch(r"\^(.*)(?:\$|\\Z)", said, re.S)
@@ -189,22 +180,14 @@ def _modules(spec: dict) -> Iterator:
 
 
 def _entra(entra: dict) -> Iterator:
-    tenant, client, authority = (entra.get(key) for key in ("tenant_id", "client_id", "authority"))
+    tenant, client = entra.get("tenant_id"), entra.get("client_id")
     at = "estate_spec.entra"
-    if tenant in _MANY_TENANTS:
+    if tenant in rules_names.MANY_TENANTS:
         yield Problem(f"{at}.tenant_id", f"{tenant} lets people of any tenant in; write the id of your own tenant")
     elif tenant is not None and not _one_uuid(tenant):
         yield Problem(f"{at}.tenant_id", f"{tenant} is not a tenant id (a UUID)")
     if client is not None and not _one_uuid(client):
         yield Problem(f"{at}.client_id", f"{client} is not a client id (a UUID)")
-    if authority is not None:
-        host, path = re.fullmatch(r"(?:https?://)?([^/]*)(.*)", authority).groups()
-        if not authority.startswith("https://") or not host:
-            yield Problem(f"{at}.authority", f"{authority} is not an https URL")
-        if path.strip("/").split("/")[0] in _MANY_TENANTS:
-            yield Problem(f"{at}.authority", f"{authority} is the issuer of any tenant; write https://{host} alone")
-        elif path.strip("/"):
-            yield Problem(f"{at}.authority", f"{authority} has a path; write https://{host} alone, the tenant is added")
     roles = entra.get("roles")
     if roles is not None and not roles:
         yield Problem(f"{at}.roles", "is empty, so nobody could sign in; leave it out for the default map")

@@ -1,34 +1,24 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules of networks, addresses, ports, names and URLs."""
+"""Rules of networks, addresses and ports."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem, address, network
 
-_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+#: RFC 1918. Ipaddress calls more networks private: loopback, documentation, benchmarks.
+_PRIVATE = tuple(network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+#: Unspecified, loopback, link-local, multicast, reserved: nobody else reaches a host there.
+_NOWHERE = tuple(network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
 
 
 def of_network(spec: dict, hosts: list) -> list:
-    """All problems of names, networks, addresses and ports."""
-    return [*_names(spec), *_networks(spec), *_addresses(spec, hosts), *_port_values(spec), *_ports(spec, hosts)]
-
-
-def _names(spec: dict) -> Iterator:
-    for key in ("domain", "admin_domain"):
-        derived = key == "admin_domain" and spec.get(key) == f"admin.{spec.get('domain')}"
-        if spec.get(key) is not None and not derived and not _DOMAIN.fullmatch(spec[key]):
-            yield Problem(f"estate_spec.{key}", f"{spec[key]} is not a domain name (lower case, no scheme, no path)")
-    if spec.get("domain") and spec.get("admin_domain") == spec["domain"]:
-        yield Problem("estate_spec.admin_domain", "is the public domain; administration needs a name of its own")
-    directory = spec.get("acme", {}).get("directory")
-    if directory is not None and not re.fullmatch(r"https://[^/\s:]+(:\d{1,5})?/\S*", directory):
-        yield Problem("estate_spec.acme.directory", f"{directory} is not an https URL")
+    """All problems of networks, addresses and ports."""
+    return [*_networks(spec), *_addresses(spec, hosts), *_port_values(spec), *_ports(spec, hosts)]
 
 
 def _networks(spec: dict) -> Iterator:
@@ -44,12 +34,15 @@ def _networks(spec: dict) -> Iterator:
                 f"{text} is not an IPv4 network such as 10.20.0.0/24 (address of the network/bits)",
             )
     private, pool = found.get("private_network"), found.get("docker.address_pool")
-    if private is not None and (not private.is_private or private.prefixlen < 8):
+    if private is not None and not _is_private(private):
         yield Problem(
             "estate_spec.private_network", f"{private} is not a private network (10/8, 172.16/12 or 192.168/16)"
         )
-    if pool is not None and (pool.prefixlen > 22 or not pool.is_private):
-        yield Problem("estate_spec.docker.address_pool", f"{pool} is not a private network of /22 or larger")
+    if pool is not None and (pool.prefixlen > 22 or not _is_private(pool)):
+        yield Problem(
+            "estate_spec.docker.address_pool",
+            f"{pool} is not a private network (10/8, 172.16/12 or 192.168/16) of /22 or larger",
+        )
     for path, one in found.items():
         if path.startswith("admin_networks") and one is not None and one.prefixlen < 8:
             yield Problem(f"estate_spec.{path}", f"{one} is open to everybody; name the administrators' networks")
@@ -61,6 +54,10 @@ def _networks(spec: dict) -> Iterator:
             and one.overlaps(pool)
         ):
             yield Problem("estate_spec.docker.address_pool", f"{pool} overlaps {path} {one}; choose another pool")
+
+
+def _is_private(one: Any) -> bool:
+    return any(one.subnet_of(private) for private in _PRIVATE)
 
 
 def _said_networks(spec: dict) -> Iterator:
@@ -79,6 +76,8 @@ def _addresses(spec: dict, hosts: list) -> Iterator:
     owners: dict = {}
     for host in hosts:
         own, public, at = address(host.address), address(host.public_address), f"hosts.{host.name}"
+        if public is not None and any(public in nowhere for nowhere in _NOWHERE):
+            yield Problem(f"{at}.estate_public_address", f"{public} is not an address at which people reach a host")
         for kind, one in (("estate_address", own), ("estate_public_address", public)):
             if one is None:
                 continue

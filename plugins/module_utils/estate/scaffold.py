@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,26 +48,32 @@ _ESTATE = """\
 """
 
 
+def name_of(values: Mapping[str, Any]) -> Any:
+    """The estate's id, if it can name a directory and a host, or None."""
+    said = str(values.get("id", ""))
+    return said if re.fullmatch(r"[a-z][a-z0-9]*", said) else None
+
+
 def host_name(values: Mapping[str, Any]) -> str:
     """Inventory name of the first host."""
-    return f"{values['id']}1"
+    return f"{name_of(values) or 'first'}1"
 
 
 def specification(values: Mapping[str, Any]) -> dict:
-    """The estate_spec for these values."""
-    spec: dict = {
-        "id": str(values["id"]),
-        "domain": str(values["domain"]),
-        "private_network": _network_of(values["address"]),
-    }
+    """The estate_spec for these values. One that is missing is missing there, so that the others can be judged."""
+    spec: dict = {name: str(values[name]) for name in ("id", "domain") if name in values}
+    network = _network_of(values.get("address"))
+    if network:
+        spec["private_network"] = network
     for name, path in {**REQUIRED, **OPTIONAL}.items():
-        if not path.startswith("estate_spec.") or values.get(name) is None:
+        if not path.startswith("estate_spec.") or not (name in values or name in REQUIRED):
             continue
         *parents, last = path.split(".")[1:]
         here = spec
         for key in parents:
             here = here.setdefault(key, {})
-        here[last] = _number(values[name]) if name in _NUMBERS else str(values[name])
+        if name in values:
+            here[last] = _number(values[name]) if name in _NUMBERS else str(values[name])
     if spec.get("environment", "production") == "production":
         # One host is what was asked for: its loss means restoring a backup, and the file says so.
         spec["postgresql"] = {"standby": "optional"}
@@ -74,13 +81,13 @@ def specification(values: Mapping[str, Any]) -> dict:
 
 
 def host_variables(values: Mapping[str, Any]) -> dict:
-    """Variables of the host."""
-    return {
-        "ansible_host": str(values["address"]),
-        "estate_public_address": str(values["public_address"]),
-        "estate_memory_mb": _number(values["memory_mb"]),
-        "estate_cpus": _number(values["cpus"]),
-    }
+    """Variables of the host, as far as they were given."""
+    found = {}
+    for name in ("address", "public_address", "memory_mb", "cpus"):
+        if name in values:
+            key = "ansible_host" if name == "address" else f"estate_{name}"
+            found[key] = _number(values[name]) if name in _NUMBERS else str(values[name])
+    return found
 
 
 def files(values: Mapping[str, Any]) -> dict:
@@ -95,8 +102,16 @@ def files(values: Mapping[str, Any]) -> dict:
     }
 
 
-def option_of(problem: Problem, values: Mapping[str, Any]) -> Problem:
-    """The same problem, named by the value that the operator gave."""
+def refusals(problems: Any, values: Mapping[str, Any]) -> list:
+    """The problems, named by the values that the operator gave; what follows from a missing one is left out."""
+    silent = {name for name in REQUIRED if name not in values}
+    if "private_network" not in values and not _network_of(values.get("address")):
+        silent.add("private_network")
+    named = [_option_of(problem, values) for problem in sorted(set(problems))]
+    return [problem for problem in named if problem.path not in silent]
+
+
+def _option_of(problem: Problem, values: Mapping[str, Any]) -> Problem:
     for name, path in {**REQUIRED, **OPTIONAL}.items():
         if problem.path == path.format(host=host_name(values)):
             return Problem(name, problem.message)
@@ -108,10 +123,10 @@ def _number(value: Any) -> Any:
     return int(text) if text.isdigit() else text
 
 
-def _network_of(own: Any) -> str:
-    """The /24 around an address: the usual size of a private network."""
+def _network_of(own: Any) -> Any:
+    """The /24 around an address, the usual size of a private network; None when it is no address."""
     one = address(str(own))
-    return f"{str(one).rpartition('.')[0]}.0/24" if one else str(own)
+    return f"{str(one).rpartition('.')[0]}.0/24" if one else None
 
 
 def _yaml(value: Any, indent: int = 0) -> str:

@@ -74,7 +74,7 @@ def _value(given: Any, option: Mapping[str, Any], path: str) -> tuple:
         for index, item in enumerate(given):
             if item is UNREADABLE:
                 continue
-            good, more = _value(item, {"type": option.get("elements", "str")}, f"{path}[{index}]")
+            good, more = _value(item, {**option, "type": option.get("elements", "str")}, f"{path}[{index}]")
             problems.extend(more)
             items.append(good)
         return items, problems
@@ -116,9 +116,7 @@ def _said(value: Any) -> str:
         return "empty"
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
-    return (
-        f"{str(value)[:40].lower() if isinstance(value, bool) else str(value)[:40]} ({type(value).__name__.strip('_')})"
-    )
+    return f"{str(value)[:40].lower() if isinstance(value, bool) else str(value)[:40]} ({type(value).__name__})"
 
 
 def first_sentence(option: Mapping[str, Any]) -> str:

@@ -124,6 +124,23 @@ def test_all_problems_at_once_a_line_each(lab):
     ]
 
 
+def test_numbers_are_called_by_plain_names(lab):
+    spec = lab.inventory / "group_vars/all/estate.yml"
+    spec.write_text(spec.read_text().replace('"14.0"', "14.0").replace("id: shop", "id: 7"))
+    assert lines(lab.plan(*RIGHT)) == [
+        "estate_spec.id: is 7 (int), not text; quote it",
+        "estate_spec.odoo.series: is 14.0 (float), not text; quote it",
+    ]
+
+
+def test_a_key_that_stands_twice(lab):
+    """Ansible takes the last one and warns, far above what people read."""
+    spec = lab.inventory / "group_vars/all/estate.yml"
+    spec.write_text(spec.read_text().replace("  id: shop\n", "  id: store\n  id: shop\n"))
+    (found,) = lines(lab.plan(*RIGHT))
+    assert found == f"estate_spec.id: stands twice in {spec}, lines 6 and 7"
+
+
 def test_an_inventory_beside_this_one_holds_the_id(lab):
     other = lab.inventory.parent / "other" / "group_vars" / "all"
     other.mkdir(parents=True)

@@ -21,7 +21,7 @@ VALUES = {
     "public_address": "203.0.113.7",
     "memory_mb": "8192",
     "cpus": "4",
-    "odoo_series": "17.0",
+    "odoo_series": "14.0",
     "odoo_image": "registry.example.com/odoo@sha256:" + "a" * 64,
     "traefik_image": "registry.example.com/traefik@sha256:" + "b" * 64,
     "tenant_id": "1b9c0f9e-1111-4222-8333-944455556666",
@@ -130,10 +130,34 @@ def test_all_missing_values_are_named_at_once(controller):
     assert not (controller.home / "inventories").exists()
 
 
+def test_what_is_missing_hides_nothing_else(controller):
+    """All at once: what is missing, what is nonsense, and nothing that only follows from the one or the other."""
+    nonsense = {name: "?" for name in VALUES if name not in ("cpus", "address")}
+    done = scaffold(controller, secret="short", **{**nonsense, "cpus": None, "address": "?"})
+    told = re.findall(
+        r"^ *([a-z_.]+): .*$", done.stdout.partition("fatal: ")[2].partition("nothing was written")[2], re.M
+    )
+    assert sorted(told) == sorted([*VALUES, "estate_secrets.entra_client_secret"])
+    assert "cpus: is missing; add -e cpus=" in done.stdout
+    assert "no vault password" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "taken"])
+def test_a_directory_that_cannot_be_made(controller, place):
+    (controller.home / "taken").write_text("a file\n")
+    done = scaffold(controller, *RIGHT, directory=place, odoo_series="12.0")
+    assert re.search(r"directory: \S+ cannot be made, \S+ is not a directory", done.stdout), done.stdout
+    assert "odoo_series: is 12.0; choose" in done.stdout
+    assert "Errno" not in done.stdout
+
+
 def test_what_the_plan_would_refuse_is_not_written(controller):
-    done = scaffold(controller, *RIGHT, secret="short", odoo_image="odoo:17", memory_mb="1024", purpose="prod")
+    done = scaffold(
+        controller, *RIGHT, secret="short", odoo_image="odoo:17", odoo_series="17.0", memory_mb="1024", purpose="prod"
+    )
     for words in (
         "odoo_image: is tagged, not pinned by digest",
+        "odoo_series: 17.0 has no addon for signing in yet",
         "memory_mb: 1024 MiB leave",
         "purpose: is prod; choose production",
         "estate_secrets.entra_client_secret: is weak",

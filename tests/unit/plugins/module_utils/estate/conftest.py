@@ -91,6 +91,10 @@ class Case:
 
     def plan(self):
         assert [str(problem) for problem in self.problems()] == []
+        return self.draft()
+
+    def draft(self):
+        """The plan, whether or not it may be carried out: series are planned before people can sign in to them."""
         return planning.plan(self.spec, self.hosts, self.options)
 
 

@@ -39,7 +39,7 @@ def test_everything_on_one_machine(solo):
 
 @pytest.mark.parametrize("series", SERIES)
 def test_what_a_series_decides(lab, series):
-    plan = lab.set("odoo.series", series).plan()
+    plan = lab.set("odoo.series", series).draft()
     odoo, traefik = plan["hosts"]["app1"]["odoo"], plan["hosts"]["edge1"]["traefik"]
     decided = {
         "odoo": {key: odoo[key] for key in ("series", "bus", "health_path")},
@@ -50,8 +50,8 @@ def test_what_a_series_decides(lab, series):
 
 def test_the_bus_moved_with_16(lab):
     """The two sides of the change, spelt out: a proxy that routes the wrong path loses every notification."""
-    before = lab.set("odoo.series", "15.0").plan()["hosts"]["app1"]["odoo"]["bus"]
-    after = lab.set("odoo.series", "16.0").plan()["hosts"]["app1"]["odoo"]["bus"]
+    before = lab.set("odoo.series", "15.0").draft()["hosts"]["app1"]["odoo"]["bus"]
+    after = lab.set("odoo.series", "16.0").draft()["hosts"]["app1"]["odoo"]["bus"]
     assert before == {"port_option": "longpolling_port", "path": "/longpolling/"}
     assert after == {"port_option": "gevent_port", "path": "/websocket"}
 

@@ -14,7 +14,6 @@ PLANNED = {
     "cpus": 2,
     "address": "10.77.0.61",
     "public_address": "10.77.1.61",
-    "odoo": {"series": "14.0"},
 }
 STATE = {
     "distribution": "debian",
@@ -38,7 +37,7 @@ def failed(**changes):
 def test_a_host_as_planned():
     found = preflight.controls(STATE, PLANNED)
     assert {control.state for control in found} == {"pass"}
-    assert len(found) == 10
+    assert len(found) == 9
 
 
 @pytest.mark.parametrize(
@@ -68,17 +67,6 @@ def test_all_reasons_at_once():
 def test_a_private_host_needs_no_public_address():
     found = preflight.controls({**STATE, "addresses": ["10.77.0.61"]}, {**PLANNED, "public_address": None})
     assert {control.state for control in found} == {"pass"}
-
-
-@pytest.mark.parametrize("series", ["15.0", "16.0", "17.0", "18.0", "19.0"])
-def test_a_series_nobody_could_sign_in_to_is_refused_before_a_host_is_changed(series):
-    found = preflight.controls(STATE, {**PLANNED, "odoo": {"series": series}})
-    (line,) = [preflight.line(control) for control in found if control.state == "fail"]
-    assert line.startswith(f"odoo_series: is written for 14.0, planned {series}; set estate_spec.odoo.series to 14.0")
-
-
-def test_a_host_without_odoo_is_of_no_series():
-    assert {control.state for control in preflight.controls(STATE, {**PLANNED, "odoo": None})} == {"pass"}
 
 
 def test_a_host_without_python():

@@ -20,6 +20,12 @@ VALUES = [
     ("odoo.users", "many", "estate_spec.odoo.users", "is the text 'many', not a whole number"),
     ("odoo.modules", "stock", "estate_spec.odoo.modules", "not a list"),
     ("odoo.modules", ["stock", 3], "estate_spec.odoo.modules[1]", "not text; quote it"),
+    (
+        "admin_networks",
+        ["10.77.0.0/24", ""],
+        "estate_spec.admin_networks[1]",
+        "is empty (Networks (CIDR) that may use SSH",
+    ),
     ("acme", "letsencrypt", "estate_spec.acme", "not a mapping"),
     ("odoo.series", 14.0, "estate_spec.odoo.series", "is 14.0 (float), not text; quote it"),
     ("odoo.series", "13.0", "estate_spec.odoo.series", "choose 14.0"),
@@ -56,7 +62,47 @@ VALUES = [
     ("odoo.image", "registry.lab.test:5000/odoo@sha256:12", "estate_spec.odoo.image", "is not an image reference"),
     ("traefik.image", "traefik" + DIGEST, "estate_spec.traefik.image", "names no registry"),
     ("traefik.image", "library/traefik" + DIGEST, "estate_spec.traefik.image", "names no registry"),
+    *(
+        ("odoo.image", name + DIGEST, "estate_spec.odoo.image", words)
+        for name, words in (
+            ("https://registry.lab.test/odoo", "is not an image reference (no scheme"),
+            ("registry.lab.test:99999/odoo", "99999 is not a port"),
+            ("registry.lab.test:0/odoo", "0 is not a port"),
+            ("registry.lab.test:5000/Odoo", "the name in lower case"),
+            ("registry.lab.test/../odoo", "is not an image reference"),
+            ("registry.lab.test/odoo..14", "is not an image reference"),
+            ("registry.lab.test//odoo", "is not an image reference"),
+            ("registry..test/odoo", "is not an image reference"),
+            ("-registry.lab.test/odoo", "is not an image reference"),
+            ("registry.lab.test/" + "o" * 256, "is not an image reference"),
+        )
+    ),
+    # URLs
+    *(
+        (path, f"https://{site}{rest}", f"estate_spec.{path}", words)
+        for path, rest in (("entra.authority", ""), ("acme.directory", "/dir"))
+        for site, words in (
+            ("user@login.lab.test", "names a user"),
+            ("user:secret@login.lab.test", "names a user"),
+            ("login.lab.test:https", "https after the colon is not a port"),
+            ("login.lab.test:99999", "99999 after the colon is not a port"),
+            ("login.lab.test:", "nothing after the colon is not a port"),
+            ("login .lab.test", "holds a space"),
+            ("login.lab.test\n", "holds a space"),
+            ("-login.lab.test", "is not a host name"),
+            ("10.77.0.256", "is not a host name or an IPv4 address"),
+            ("", "is not an https URL"),
+        )
+    ),
+    ("entra.authority", "https://login.lab.test?x=1", "estate_spec.entra.authority", "?x=1 is a query"),
+    ("acme.directory", "https://acme.lab.test/dir#new", "estate_spec.acme.directory", "#new is a query or a fragment"),
+    ("acme.directory", "https://acme.lab.test", "estate_spec.acme.directory", "has no path"),
     # networks and ports
+    *(
+        ("private_network", text, "estate_spec.private_network", "is not a private network (10/8, 172.16/12")
+        for text in ("127.0.0.0/8", "192.0.2.0/24", "100.64.0.0/10", "172.0.0.0/8", "169.254.0.0/16")
+    ),
+    ("docker.address_pool", "198.18.0.0/15", "estate_spec.docker.address_pool", "is not a private network"),
     ("private_network", "10.77.0.5/24", "estate_spec.private_network", "is not an IPv4 network"),
     ("private_network", "8.8.8.0/24", "estate_spec.private_network", "is not a private network"),
     ("private_network", "10.78.0.0/24", "hosts.app1.estate_address", "outside estate_spec.private_network"),
@@ -84,6 +130,10 @@ VALUES = [
     ("odoo.dbfilter", "^shop", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^shop$|^other$", "estate_spec.odoo.dbfilter", "may match other databases"),
     ("odoo.dbfilter", "^%d$", "estate_spec.odoo.dbfilter", "may match other databases"),
+    *(
+        ("odoo.series", series, "estate_spec.odoo.series", f"{series} has no addon for signing in yet")
+        for series in ("15.0", "16.0", "17.0", "18.0", "19.0")
+    ),
     # Entra
     ("entra.tenant_id", "common", "estate_spec.entra.tenant_id", "lets people of any tenant in"),
     ("entra.tenant_id", "organizations", "estate_spec.entra.tenant_id", "lets people of any tenant in"),
@@ -133,6 +183,11 @@ def test_missing_value(lab, path):
 def test_no_specification_at_all(lab):
     lab.spec = None
     assert refused(lab, "estate_spec", "not a mapping")
+
+
+def test_what_follows_from_a_refused_value_is_not_refused_too(lab):
+    """The database is named like the estate, the mail address is of its domain, the admin site below it."""
+    assert list(lab.set("id", "?").set("domain", "?").refusals()) == ["estate_spec.domain", "estate_spec.id"]
 
 
 def test_missing_tier(lab):
@@ -202,6 +257,41 @@ def test_edge_without_a_public_address(lab):
 def test_edge_with_one_address_for_both_sides(lab):
     lab.host("edge1", estate_public_address="10.77.0.11")
     assert refused(lab, "hosts.edge1.estate_public_address", "both serve 80 and 443")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.9", "255.255.255.255"])
+def test_a_public_address_nobody_reaches(lab, address):
+    lab.host("edge1", estate_public_address=address)
+    assert refused(lab, "hosts.edge1.estate_public_address", f"{address} is not an address at which people reach")
+
+
+@pytest.mark.parametrize("name", ["cache 1;rm", "cache_1", "-cache", "cache.", "c" * 64, "cache\n1"])
+def test_a_host_whose_name_is_none(lab, name):
+    lab.hosts[name] = lab.hosts.pop("cache1")
+    assert refused(lab, f"hosts.{name!r}", "is not a host name")
+
+
+def test_a_host_may_be_named_in_full(lab):
+    lab.hosts["Cache-1.eu.example.com"] = lab.hosts.pop("cache1")
+    assert lab.problems() == []
+
+
+def test_a_password_in_a_url_is_not_repeated(lab):
+    lab.set("entra.authority", "https://user:k3Jx9Lw2@login.lab.test")
+    assert "k3Jx9Lw2" not in "".join(map(str, lab.problems()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["registry.lab.test:5000/odoo", "localhost/a/b-c/d_e__f.g", "10.77.0.51:5000/odoo", "REGISTRY.lab.test/odoo"],
+)
+def test_an_image_as_registries_name_it(lab, name):
+    assert lab.set("odoo.image", name + DIGEST).set("traefik.image", f"{name}:3.6{DIGEST}").problems() == []
+
+
+@pytest.mark.parametrize("url", ["https://login.lab.test", "https://login.lab.test:8443/", "https://10.77.0.51"])
+def test_an_authority_that_is_one(lab, url):
+    assert lab.set("entra.authority", url).problems() == []
 
 
 def test_ports_meet_on_a_shared_host_only(lab, request):
