@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 LET_THROUGH = {200, 303, 400, 404, 405, 415, 503}
 
@@ -63,8 +64,6 @@ def handshake(address: str, port: int, name: str | None, **options) -> ssl.SSLSo
 
 def sign_in(lab, plan, path="/web/login", method="POST", **headers) -> int:
     """Send a sign-in to the public site; its status."""
-    import requests
-
     answer = requests.request(method, f"https://{plan['domain']}{path}", verify=lab.ca, headers=headers, timeout=20)
     return answer.status_code
 
@@ -81,7 +80,8 @@ def test_http_redirects_but_acme_is_answered(lab, plan, site):
 @pytest.mark.parametrize(
     "path",
     ["/web/database", "/web/database/manager", "/web//database/drop", "//web/database", "/web/./database"]
-    + ["/web/x/../database/create", "/web/%64atabase/manager", "/web%2Fdatabase/manager", "/web%5Cdatabase"],
+    + ["/web/x/../database/create", "/web/%64atabase/manager", "/web%2Fdatabase/manager", "/web%5Cdatabase"]
+    + ["/xmlrpc/db", "/xmlrpc/2/db", "/fr/xmlrpc/2/db", "/xmlrpc//2/%64b", "/xmlrpc/2/x/../db"],
 )
 def test_closed_paths_stay_closed_however_they_are_written(lab, plan, site, path):
     address, port = (plan["public_address"], 443) if site == "domain" else (plan["private_address"], 443)
@@ -89,6 +89,18 @@ def test_closed_paths_stay_closed_however_they_are_written(lab, plan, site, path
     connection.sock = handshake(address, port, plan[site], cafile=lab.ca)
     connection.request("GET", path)  # as it is written: nothing tidies the path before it is sent
     assert connection.getresponse().status in (400, 404)
+
+
+@pytest.mark.parametrize("site", ["domain", "admin_domain"])
+def test_the_service_of_databases_is_closed_and_the_others_are_not(lab, plan, site):
+    """As XML-RPC calls them; without Odoo the others are let through all the same."""
+    call = "<?xml version='1.0'?><methodCall><methodName>{}</methodName><params/></methodCall>"
+    for path, method in (("/xmlrpc/db", "list"), ("/xmlrpc/2/db", "server_version"), ("/fr/xmlrpc/2/db", "list")):
+        answer = requests.post(f"https://{plan[site]}{path}", data=call.format(method), verify=lab.ca, timeout=20)
+        assert (answer.status_code, "methodResponse" in answer.text) == (404, False), path
+    other = f"https://{plan['admin_domain']}/xmlrpc/2/common"  # there, sign-ins are not limited
+    answer = requests.post(other, data=call.format("version"), verify=lab.ca, timeout=20)
+    assert answer.status_code in LET_THROUGH - {404}
 
 
 def test_the_api_needs_the_inside_and_the_operator(lab, edge, plan, operator):
