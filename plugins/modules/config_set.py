@@ -72,6 +72,12 @@ options:
       validate:
         description: Command that must accept the candidate, whose path takes the place of C(%s). No shell.
         type: str
+      exclusive:
+        description: >-
+          For a C(directory) that is this set's alone - files and links below it that the set does not name are removed,
+          at any depth. Directories stay.
+        type: bool
+        default: false
   commands:
     description: Commands that put files into effect which no unit reads. Run again when files are put back. No shell.
     type: list
@@ -226,6 +232,7 @@ ARGUMENTS = {
             "mode": {"type": "str"},
             "secret": {"type": "bool", "default": False, "no_log": False},
             "validate": {"type": "str"},
+            "exclusive": {"type": "bool", "default": False},
         },
     },
     "commands": {"type": "list", "elements": "str", "default": []},

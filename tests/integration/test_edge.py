@@ -290,6 +290,37 @@ def test_another_route_drops_no_connection(lab, edge, plan, waiting):
         lab.playbook("edge")
 
 
+def test_a_stray_route_is_named_by_verify_and_removed_by_the_next_run(lab, edge, plan, waiting):
+    stray = "/etc/estate/traefik-dynamic/zz-stray.yml"
+    route = {
+        "entryPoints": ["websecure"],
+        "rule": f"Host(`{plan['domain']}`) && Path(`/stray`)",
+        "priority": 2000,
+        "middlewares": ["stray"],
+        "service": "noop@internal",
+        "tls": {},
+    }
+    away = {"redirectRegex": {"regex": ".*", "replacement": "https://stray.example/"}}
+    lab.ssh(
+        edge, f"cat >{stray}", stdin=json.dumps({"http": {"routers": {"s": route}, "middlewares": {"stray": away}}})
+    )
+
+    def astray() -> bool:
+        return "stray.example" in lab.get(f"https://{plan['domain']}/stray").headers.get("Location", "")
+
+    try:
+        waiting("the stray route", astray)
+        verified = lab.playbook("verify", "--limit", edge, check=False)
+        assert verified.code != 0
+        assert stray in verified.output
+        assert [name for _host, name in lab.playbook("edge").changed_tasks()] == [
+            "retailerp.estate.traefik : Configuration of Traefik"
+        ]
+        waiting("the stray route to be gone", lambda: not astray())
+    finally:
+        lab.ssh(edge, f"rm -f {stray}")
+
+
 def test_a_release_that_fails_leaves_the_old_one_serving(lab, edge, plan, waiting):
     before = proxy(lab, edge)["Id"]
     broken = {**plan["timeouts"], "read_s": "no-number-of-"}
