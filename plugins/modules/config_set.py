@@ -111,8 +111,9 @@ options:
         default: true
       effect:
         description: >-
-          For a unit that does something once and then counts as running - a program and arguments, no shell, that
-          succeed as long as what it did still holds. When they fail, the unit's O(units[].action) is due.
+          For a unit whose being active says little - a program and arguments, no shell, that succeed as long as what it
+          is for holds. When they fail, the unit's O(units[].action) is due, and what they printed is told. Where the
+          action alone does not mend it, name the same program in O(validate), so that the run fails with its words.
         type: list
         elements: str
   probe:
@@ -162,7 +163,7 @@ EXAMPLES = r"""
   retailerp.estate.config_set:
     name: ssh
     files:
-      - {path: /etc/ssh/sshd_config.d/10-estate.conf, template: sshd.conf.j2, mode: "0600"}
+      - {path: /etc/ssh/sshd_config.d/00-estate.conf, template: sshd.conf.j2, mode: "0600"}
     validate:
       - sshd -t
     units:

@@ -13,7 +13,7 @@ import pytest
 POSTGRESQL = "echo '# drift' | tee -a /etc/postgresql/*/main/conf.d/estate.conf"
 # One kill in each tier, in the middle of the task that does the tier's work; and what gives that task work to do.
 KILL_AT = {
-    "docker_host : Firewall and SSH": ("cache", "echo '# drift' >> /etc/ssh/sshd_config.d/10-estate.conf"),
+    "docker_host : Firewall and SSH": ("cache", "echo '# drift' >> /etc/ssh/sshd_config.d/00-estate.conf"),
     "postgresql : Configuration of PostgreSQL": ("db", POSTGRESQL),
     "redis : Configuration, users": ("cache", "rm -f /etc/redis/redis.conf"),
     "odoo : Containers of the release": ("app", None),

@@ -65,9 +65,10 @@ class ConfigSet:
 
     def _unit(self, unit: UnitSpec) -> UnitState:
         seen = self._system.unit(unit.name)
-        if unit.effect and seen.running and self._system.run(unit.effect)[0] != 0:
-            return replace(seen, undone=True)
-        return seen
+        if not unit.effect or not seen.running:
+            return seen
+        code, out, err = self._system.run(unit.effect)
+        return replace(seen, undone=self._tail(out or err)) if code else seen
 
     def plan(self, current: CurrentSet) -> list[Change]:
         """See plan_set."""

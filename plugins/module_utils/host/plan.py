@@ -63,14 +63,14 @@ class UnitSpec:
 class UnitState:
     """One systemd unit as it is. `state` is systemd's ActiveState, `enabled` its UnitFileState ("" when unknown).
 
-    undone: whether what it did no longer holds, though it counts as running.
+    undone: what its effect said, if what it did no longer holds though it counts as running; otherwise None.
     """
 
     exists: bool = False
     state: str = "inactive"
     sub: str = "dead"
     enabled: str = ""
-    undone: bool = False
+    undone: str | None = None
 
     @property
     def running(self) -> bool:
@@ -81,7 +81,8 @@ class UnitState:
         """The state in words."""
         if not self.exists:
             return "absent"
-        return f"{self.state}, {self.enabled or 'not enabled'}" + (", but undone" if self.undone else "")
+        undone = "" if self.undone is None else ", but undone" + f": {self.undone}" * bool(self.undone)
+        return f"{self.state}, {self.enabled or 'not enabled'}{undone}"
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _plan_unit(unit: UnitSpec, seen: UnitState, moved: bool, interrupted: bool) 
         changes.append(
             Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit)
         )
-    elif seen.undone:
+    elif seen.undone is not None:
         changes.append(Change(what, unit.action, seen.describe(), "in force", data=unit))
     elif moved and unit.action in ("restart", "reload"):
         why = "an earlier run was cut short" if interrupted else "files changed"
