@@ -183,7 +183,7 @@ def test_what_overrides_the_ssh_baseline_is_named_and_refused_and_nobody_is_lock
             run = lab.playbook(playbook, "--limit", host, check=False)
             assert run.code != 0, playbook
             assert place in run.output, playbook
-            assert "overrides the baseline" in run.output, playbook
+            assert "overrides" in run.output, playbook
         assert lab.ssh(host, "id -un") == "root\n"
     finally:
         mend = "mv -f /etc/ssh/sshd_config.before /etc/ssh/sshd_config; cd /etc/ssh/sshd_config.d"
