@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether sshd goes by the estate's baseline, whatever else it is configured with; names each line that overrides it.
@@ -7,7 +6,7 @@ sshd takes the first value it reads, and in Match blocks others yet. What holds 
 `sshd -T`, with the options that Debian's unit starts sshd with. In a Match block no setting of the baseline may differ:
 whom it matches is not asked.
 
-usage: ssh_baseline.py BASELINE        a drop-in, for example /etc/ssh/sshd_config.d/00-estate.conf
+usage: python3 ssh_baseline.py BASELINE        a drop-in, for example /etc/ssh/sshd_config.d/00-estate.conf
 """
 
 from __future__ import annotations
