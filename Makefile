@@ -46,10 +46,11 @@ lab-up: setup ## Build the images (once) and boot the lab's six hosts, bare
 lab-down: setup ## Remove the lab and everything it left on this machine, but for the caches
 	@molecule/shared/lab-down.sh
 
-lint: setup ## ansible-lint (production), yamllint, ruff, documentation
+lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, documentation
 	$(call phase,"Linting")
 	@ruff check . && ruff format --check .
 	@yamllint .
+	@shellcheck $$(git ls-files '*.sh')
 	@ansible-lint --offline
 	@antsibull-docs lint-collection-docs --plugin-docs . && antsibull-changelog lint
 

@@ -34,9 +34,6 @@ PYTHON
 cd "$copy"
 git init -q . && git add -A . 2>/dev/null
 case "${1:?sanity or units}" in
-  sanity)
-    skip=()
-    command -v shellcheck >/dev/null || skip+=(--skip-test shellcheck)
-    exec ansible-test sanity --venv --python "$python" --color no --skip-test pslint "${skip[@]}" "${@:2}" ;;
+  sanity) exec ansible-test sanity --venv --python "$python" --color no --skip-test pslint "${@:2}" ;;
   units) exec ansible-test units --python "$python" --color no "${@:2}" ;;
 esac

@@ -72,6 +72,12 @@ options:
       validate:
         description: Command that must accept the candidate, whose path takes the place of C(%s). No shell.
         type: str
+      exclusive:
+        description: >-
+          For a C(directory) that is this set's alone - files and links below it that the set does not name are removed,
+          at any depth. Directories stay.
+        type: bool
+        default: false
   commands:
     description: Commands that put files into effect which no unit reads. Run again when files are put back. No shell.
     type: list
@@ -105,8 +111,9 @@ options:
         default: true
       effect:
         description: >-
-          For a unit that does something once and then counts as running - a program and arguments, no shell, that
-          succeed as long as what it did still holds. When they fail, the unit's O(units[].action) is due.
+          For a unit whose being active says little - a program and arguments, no shell, that succeed as long as what it
+          is for holds. When they fail, the unit's O(units[].action) is due, and what they printed is told. Where the
+          action alone does not mend it, name the same program in O(validate), so that the run fails with its words.
         type: list
         elements: str
   probe:
@@ -156,7 +163,7 @@ EXAMPLES = r"""
   retailerp.estate.config_set:
     name: ssh
     files:
-      - {path: /etc/ssh/sshd_config.d/10-estate.conf, template: sshd.conf.j2, mode: "0600"}
+      - {path: /etc/ssh/sshd_config.d/00-estate.conf, template: sshd.conf.j2, mode: "0600"}
     validate:
       - sshd -t
     units:
@@ -226,6 +233,7 @@ ARGUMENTS = {
             "mode": {"type": "str"},
             "secret": {"type": "bool", "default": False, "no_log": False},
             "validate": {"type": "str"},
+            "exclusive": {"type": "bool", "default": False},
         },
     },
     "commands": {"type": "list", "elements": "str", "default": []},

@@ -142,7 +142,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 serving:
-  description: What serves after the run; in check mode, what serves now.
+  description: What serves after the run; in check mode, what serves now. C(release) is null where nothing does.
   type: dict
   returned: success
   sample:

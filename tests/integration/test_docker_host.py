@@ -149,6 +149,48 @@ def test_ssh_takes_keys_of_named_people_only(lab):
         assert not [mac for mac in told["macs"].split(",") if "sha1" in mac or "umac-64" in mac], host
 
 
+def test_drop_ins_of_others_lose_to_the_ssh_baseline(lab):
+    host, other = lab.group("cache")[0], "/etc/ssh/sshd_config.d/05-aaa.conf"
+    lab.ssh(host, f"echo 'PasswordAuthentication yes' >{other}")
+    try:
+        assert "passwordauthentication no" in lab.ssh(host, "sshd -T").splitlines()
+        assert lab.playbook("hosts", "--limit", host, "--check").changed_tasks() == []
+    finally:
+        lab.ssh(host, f"rm -f {other}")
+
+
+@pytest.mark.parametrize(
+    ("override", "place"),
+    [
+        (
+            "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-aaa.conf",
+            "/etc/ssh/sshd_config.d/00-aaa.conf:1:",
+        ),
+        ("sed -i '1i PermitRootLogin yes' /etc/ssh/sshd_config", "/etc/ssh/sshd_config:1:"),
+        (
+            "printf 'Match User root\\nPermitRootLogin yes\\n' >/etc/ssh/sshd_config.d/90-match.conf",
+            "/etc/ssh/sshd_config.d/90-match.conf:2:",
+        ),
+    ],
+    ids=["a drop-in before ours", "line 1 of the main file", "a Match block"],
+)
+def test_what_overrides_the_ssh_baseline_is_named_and_refused_and_nobody_is_locked_out(lab, override, place):
+    host = lab.group("cache")[0]
+    lab.playbook("hosts", "--limit", host)
+    lab.ssh(host, f"cp -a /etc/ssh/sshd_config /etc/ssh/sshd_config.before; {override}")
+    try:
+        for playbook in ("verify", "hosts"):
+            run = lab.playbook(playbook, "--limit", host, check=False)
+            assert run.code != 0, playbook
+            assert place in run.output, playbook
+            assert "overrides" in run.output, playbook
+        assert lab.ssh(host, "id -un") == "root\n"
+    finally:
+        mend = "mv -f /etc/ssh/sshd_config.before /etc/ssh/sshd_config; cd /etc/ssh/sshd_config.d"
+        lab.ssh(host, f"{mend}; rm -f 00-aaa.conf 90-match.conf; systemctl reload ssh")
+    assert lab.playbook("hosts", "--limit", host, "--check").changed_tasks() == []
+
+
 def test_engines_are_held_and_have_no_tcp_socket(lab):
     for host in lab.group("docker_hosts"):
         assert "docker.io" in lab.ssh(host, "apt-mark showhold").split()

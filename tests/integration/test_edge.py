@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 LET_THROUGH = {200, 303, 400, 404, 405, 415, 503}
 
@@ -63,8 +64,6 @@ def handshake(address: str, port: int, name: str | None, **options) -> ssl.SSLSo
 
 def sign_in(lab, plan, path="/web/login", method="POST", **headers) -> int:
     """Send a sign-in to the public site; its status."""
-    import requests
-
     answer = requests.request(method, f"https://{plan['domain']}{path}", verify=lab.ca, headers=headers, timeout=20)
     return answer.status_code
 
@@ -81,7 +80,8 @@ def test_http_redirects_but_acme_is_answered(lab, plan, site):
 @pytest.mark.parametrize(
     "path",
     ["/web/database", "/web/database/manager", "/web//database/drop", "//web/database", "/web/./database"]
-    + ["/web/x/../database/create", "/web/%64atabase/manager", "/web%2Fdatabase/manager", "/web%5Cdatabase"],
+    + ["/web/x/../database/create", "/web/%64atabase/manager", "/web%2Fdatabase/manager", "/web%5Cdatabase"]
+    + ["/xmlrpc/db", "/xmlrpc/2/db", "/fr/xmlrpc/2/db", "/xmlrpc//2/%64b", "/xmlrpc/2/x/../db"],
 )
 def test_closed_paths_stay_closed_however_they_are_written(lab, plan, site, path):
     address, port = (plan["public_address"], 443) if site == "domain" else (plan["private_address"], 443)
@@ -89,6 +89,18 @@ def test_closed_paths_stay_closed_however_they_are_written(lab, plan, site, path
     connection.sock = handshake(address, port, plan[site], cafile=lab.ca)
     connection.request("GET", path)  # as it is written: nothing tidies the path before it is sent
     assert connection.getresponse().status in (400, 404)
+
+
+@pytest.mark.parametrize("site", ["domain", "admin_domain"])
+def test_the_service_of_databases_is_closed_and_the_others_are_not(lab, plan, site):
+    """As XML-RPC calls them; without Odoo the others are let through all the same."""
+    call = "<?xml version='1.0'?><methodCall><methodName>{}</methodName><params/></methodCall>"
+    for path, method in (("/xmlrpc/db", "list"), ("/xmlrpc/2/db", "server_version"), ("/fr/xmlrpc/2/db", "list")):
+        answer = requests.post(f"https://{plan[site]}{path}", data=call.format(method), verify=lab.ca, timeout=20)
+        assert (answer.status_code, "methodResponse" in answer.text) == (404, False), path
+    other = f"https://{plan['admin_domain']}/xmlrpc/2/common"  # there, sign-ins are not limited
+    answer = requests.post(other, data=call.format("version"), verify=lab.ca, timeout=20)
+    assert answer.status_code in LET_THROUGH - {404}
 
 
 def test_the_api_needs_the_inside_and_the_operator(lab, edge, plan, operator):
@@ -276,6 +288,37 @@ def test_another_route_drops_no_connection(lab, edge, plan, waiting):
         assert proxy(lab, edge)["Id"] == before
     finally:
         lab.playbook("edge")
+
+
+def test_a_stray_route_is_named_by_verify_and_removed_by_the_next_run(lab, edge, plan, waiting):
+    stray = "/etc/estate/traefik-dynamic/zz-stray.yml"
+    route = {
+        "entryPoints": ["websecure"],
+        "rule": f"Host(`{plan['domain']}`) && Path(`/stray`)",
+        "priority": 2000,
+        "middlewares": ["stray"],
+        "service": "noop@internal",
+        "tls": {},
+    }
+    away = {"redirectRegex": {"regex": ".*", "replacement": "https://stray.example/"}}
+    lab.ssh(
+        edge, f"cat >{stray}", stdin=json.dumps({"http": {"routers": {"s": route}, "middlewares": {"stray": away}}})
+    )
+
+    def astray() -> bool:
+        return "stray.example" in lab.get(f"https://{plan['domain']}/stray").headers.get("Location", "")
+
+    try:
+        waiting("the stray route", astray)
+        verified = lab.playbook("verify", "--limit", edge, check=False)
+        assert verified.code != 0
+        assert stray in verified.output
+        assert [name for _host, name in lab.playbook("edge").changed_tasks()] == [
+            "retailerp.estate.traefik : Configuration of Traefik"
+        ]
+        waiting("the stray route to be gone", lambda: not astray())
+    finally:
+        lab.ssh(edge, f"rm -f {stray}")
 
 
 def test_a_release_that_fails_leaves_the_old_one_serving(lab, edge, plan, waiting):

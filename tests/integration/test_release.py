@@ -220,6 +220,16 @@ def test_other_limits_mean_another_container():
     assert engine(f"out = d.containers.get('{NAME}-web-b').attrs['HostConfig']['Memory']") == 96 * 1024 * 1024
 
 
+def test_a_restart_policy_changed_by_hand_is_named_and_what_serves_is_not_called_missing():
+    release()
+    engine(f"d.containers.get('{NAME}-web-a').update(restart_policy={{'Name': 'no'}})")
+    told = release(check=True)
+    failed = {one["id"]: one["observed"] for one in told["controls"] if one["state"] == "fail"}
+    assert failed == {f"containers.{NAME}.web.settings": {"restart": "no"}}
+    assert told["serving"]["containers"] == [{"name": f"{NAME}-web-a", "image": image(), "healthy": True}]
+    assert release()["serving"]["slot"] == "b"
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_killed_run_is_completed_by_the_next(slots):
     release(slots=slots)

@@ -16,9 +16,9 @@ drop() {
   done
 }
 drop "$@"
-left=$(docker ps --all --filter label=estate-lab --format '{{.Names}}' | grep -vx -e estate-lab-ops1 -e estate-lab-dns || true)
+left=$(docker ps --all --filter label=estate-lab --format '{{.Names}}' | grep -vx -e estate-lab-ops1 -e estate-lab-dns | paste -sd ' ' -)
 if [ -n "$left" ]; then
-  echo "standing:" $left
+  echo "standing: $left"
   exit 0
 fi
 drop ops1 dns

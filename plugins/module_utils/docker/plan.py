@@ -22,6 +22,20 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 # Limits the kernel of the host may not be able to enforce: the engine's name of the ability, our name of the limit.
 LIMITS = {"MemoryLimit": "memory_mb", "PidsLimit": "pids_limit", "CpuCfsQuota": "cpus"}
 
+# What holds for every container, by trait: controls of their own. All else is judged together.
+HOLDS = {
+    "image": "runs the image that was pinned by digest",
+    "user": "does not run as root",
+    "capabilities": "has no capabilities",
+    "privileged": "is not privileged",
+    "security": "cannot gain privileges",
+    "read_only": "has a read-only root",
+    "memory_mb": "has a memory limit",
+    "pids_limit": "has a limit of processes",
+    "ports": "publishes the planned ports only",
+    "mounts": "sees the planned files only",
+}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -80,6 +94,8 @@ def drift(release: Release, found: Found, state: State) -> dict:
         for key, value in expected.items()
         if key not in state.unlimited and found.traits.get(key) != value
     }
+    if found.release != release.release:
+        differs["release"] = (found.release, release.release)
     if found.spec_hash != body["Labels"][f"{LABEL}spec-hash"]:
         differs["spec-hash"] = (found.spec_hash[:12], body["Labels"][f"{LABEL}spec-hash"][:12])
     known = state.images.get(container.image)
@@ -108,6 +124,17 @@ def target_slot(release: Release, state: State) -> str:
         return (sum(bool(one.healthy) for one in there), sum(one.running for one in there), len(there))
 
     return min(SLOTS, key=serves)
+
+
+def serving_slot(release: Release, state: State) -> str:
+    """The slot with most healthy containers; of two that serve alike, the one the plan will keep."""
+    kept = target_slot(release, state)
+
+    def serves(slot: str) -> tuple:
+        there = [one for one in state.containers if one.slot == slot]
+        return (sum(bool(one.healthy) for one in there), sum(one.running for one in there), len(there), slot == kept)
+
+    return max(SLOTS, key=serves)
 
 
 def plan(release: Release, state: State) -> list[Change]:
@@ -188,23 +215,22 @@ def text(of: dict, release: str) -> str:
 
 
 def controls(release: Release, state: State) -> list[Control]:
-    """What must hold for each container of the release, and that nothing else runs under its name."""
-    slot = target_slot(release, state)
-    # Where the one to be kept is missing, rights are judged by the one that stands in its place.
-    found = {one.container: one for one in sorted(state.containers, key=lambda one: one.slot == slot)}
+    """What must hold for each container of the release, judged in the slot that serves, and that nothing else runs."""
+    slot = serving_slot(release, state)
+    found = {one.container: one for one in state.containers if one.slot == slot}
     result = []
     for container in release.containers:
         result += _container_controls(release, container, slot, found.get(container.name), state)
     wanted = {release.container_name(one, slot) for one in release.containers}
     others = sorted(one.name for one in state.containers if one.name not in wanted)
-    title = f"Nothing but the present release runs as {release.name}"
+    title = f"Nothing but one release runs as {release.name}"
     return [*result, Control.check(f"containers.{release.name}.exclusive", title, others, [])]
 
 
 def _container_controls(release: Release, container: Container, slot: str, found: Found | None, state: State):
     id, name = f"containers.{release.name}.{container.name}", release.container_name(container, slot)
     status = "missing"
-    if found is not None and found.slot == slot:
+    if found is not None:
         status = "stopped" if not found.running else "healthy" if found.healthy else f"unhealthy: {found.reason}"
     yield Control.check(f"{id}.health", f"{name} runs and is healthy", status, "healthy")
     if found is None:
@@ -212,20 +238,13 @@ def _container_controls(release: Release, container: Container, slot: str, found
     body = release.body(container, found.slot)
     expected = traits(body, body["HostConfig"])
     has = found.traits
-    for key, title in (
-        ("image", f"{name} runs the image that was pinned by digest"),
-        ("user", f"{name} does not run as root"),
-        ("capabilities", f"{name} has no capabilities"),
-        ("privileged", f"{name} is not privileged"),
-        ("security", f"{name} cannot gain privileges"),
-        ("read_only", f"{name} has a read-only root"),
-        ("memory_mb", f"{name} has a memory limit"),
-        ("pids_limit", f"{name} has a limit of processes"),
-        ("ports", f"{name} publishes the planned ports only"),
-        ("mounts", f"{name} sees the planned files only"),
-    ):
+    for key, holds in HOLDS.items():
+        title = f"{name} {holds}"
         if key in state.unlimited:
             reason = "the kernel of this host has no such limit"
             yield Control(f"{id}.{key}", title, "exempt", has.get(key), expected[key], reason)
         else:
             yield Control.check(f"{id}.{key}", title, has.get(key), expected[key])
+    differs = {key: sides for key, sides in drift(release, found, state).items() if key not in HOLDS}
+    observed, planned = ({key: sides[side] for key, sides in differs.items()} for side in (0, 1))
+    yield Control.check(f"{id}.settings", f"{name} is of the planned release in all else", observed, planned)

@@ -62,13 +62,13 @@ class ContainerRelease:
         return dataclasses.replace(found, healthy=not reason, reason=reason)
 
     def _tell(self, state: State) -> State:
-        slot = planning.target_slot(self.release, state)
+        slot = planning.serving_slot(self.release, state)
+        here = [one for one in state.containers if one.slot == slot]
         containers = [
             {"name": one.name, "image": one.traits["image"], "healthy": bool(one.running and one.healthy)}
-            for one in state.containers
-            if one.slot == slot
+            for one in here
         ]
-        self.serving.update(release=self.release.release, slot=slot, containers=containers)
+        self.serving.update(release=here[0].release if here else None, slot=slot, containers=containers)
         return state
 
     def plan(self, current: State) -> list[Change]:

@@ -93,7 +93,8 @@ def traefik(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
         "redis": {"host": cache.name, "address": cache.address, "port": spec["redis"]["port"], "user": "ratelimit"},
         "extra_hosts": _named(hosts, "cache"),
         "login_rate": {"average": 6, "period_s": 60, "burst": 5},
-        "forbidden_paths": ["/web/database"],
+        # Odoo's management of databases: its pages, and the same service by XML-RPC.
+        "forbidden_paths": ["/web/database", "/xmlrpc/db", "/xmlrpc/2/db"],
         # Traefik's own 60 s cut uploads short; Odoo's workers stop a request at 120 s, the bus holds one for longer.
         "timeouts": {"read_s": 600, "write_s": 0, "idle_s": 180},
         "memory_mb": min(budget.edge, 512),

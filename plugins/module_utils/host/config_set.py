@@ -23,6 +23,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.plan import 
     plan_set,
     tail,
     touches_units,
+    with_strays,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
@@ -35,7 +36,7 @@ class ConfigSet:
     """The capability behind the module config_set; `system` and `journal` are the host."""
 
     def __init__(self, spec: ConfigSpec, system: Any, journal: Journal, check_mode: bool = False) -> None:
-        self.spec = spec
+        self.spec = self._asked = spec
         self._system = system
         self._journal = journal
         self._check_mode = check_mode
@@ -48,6 +49,8 @@ class ConfigSet:
         if not self._check_mode and self._lock is None:
             self._lock = self._system.lock(self._journal.lock_path)
             self._journal.sweep()
+        owned = [wanted.path for wanted in self._asked.files if wanted.exclusive]
+        self.spec = with_strays(self._asked, [path for folder in owned for path in self._system.files_below(folder)])
         files, units = self.spec.files, self.spec.units
         self._current = CurrentSet(
             files={
@@ -62,9 +65,10 @@ class ConfigSet:
 
     def _unit(self, unit: UnitSpec) -> UnitState:
         seen = self._system.unit(unit.name)
-        if unit.effect and seen.running and self._system.run(unit.effect)[0] != 0:
-            return replace(seen, undone=True)
-        return seen
+        if not unit.effect or not seen.running:
+            return seen
+        code, out, err = self._system.run(unit.effect)
+        return replace(seen, undone=self._tail(out or err)) if code else seen
 
     def plan(self, current: CurrentSet) -> list[Change]:
         """See plan_set."""

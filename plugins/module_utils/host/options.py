@@ -94,6 +94,17 @@ def _file(option: dict[str, Any], payload: dict[str, bytes]) -> FileSpec:
         raise ValueError(f'mode {mode!r} is not octal; quote it, as in "0640"')
     if option.get("validate") and "%s" not in option["validate"]:
         raise ValueError("validate has no %s for the candidate's path")
+    exclusive = bool(option.get("exclusive"))
+    if exclusive and state != "directory":
+        raise ValueError("exclusive is for a directory")
     return FileSpec(
-        path, state, content or b"", option["owner"], option["group"], int(mode, 8), secret, option.get("validate")
+        path,
+        state,
+        content or b"",
+        option["owner"],
+        option["group"],
+        int(mode, 8),
+        secret,
+        option.get("validate"),
+        exclusive,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
@@ -21,7 +21,7 @@ ENABLED = ("enabled", "static", "indirect", "generated", "alias", "linked")
 class FileSpec:
     """One path as it has to be. state: file, directory, link (content is its target) or absent.
 
-    validate: a command with %s for the candidate.
+    validate: a command with %s for the candidate. exclusive: a directory in which no file may lie but the set's.
     """
 
     path: str
@@ -32,6 +32,7 @@ class FileSpec:
     mode: int = 0o644
     secret: bool = False
     validate: str | None = None
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,14 @@ class UnitSpec:
 class UnitState:
     """One systemd unit as it is. `state` is systemd's ActiveState, `enabled` its UnitFileState ("" when unknown).
 
-    undone: whether what it did no longer holds, though it counts as running.
+    undone: what its effect said, if what it did no longer holds though it counts as running; otherwise None.
     """
 
     exists: bool = False
     state: str = "inactive"
     sub: str = "dead"
     enabled: str = ""
-    undone: bool = False
+    undone: str | None = None
 
     @property
     def running(self) -> bool:
@@ -80,7 +81,8 @@ class UnitState:
         """The state in words."""
         if not self.exists:
             return "absent"
-        return f"{self.state}, {self.enabled or 'not enabled'}" + (", but undone" if self.undone else "")
+        undone = "" if self.undone is None else ", but undone" + f": {self.undone}" * bool(self.undone)
+        return f"{self.state}, {self.enabled or 'not enabled'}{undone}"
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,15 @@ def plan_set(spec: ConfigSpec, current: CurrentSet) -> list[Change]:
     if current.interrupted and not changes:
         changes.append(Change(f"configuration set {spec.name}", "run", "cut short by an earlier run", "finished"))
     return changes
+
+
+def with_strays(spec: ConfigSpec, found: list[str]) -> ConfigSpec:
+    """The set with the removal of what was found in its exclusive directories and is none of its own.
+
+    Nobody knows what a stray file holds, so its content is told as little as a secret.
+    """
+    strays = sorted(set(found) - {wanted.path for wanted in spec.files})
+    return replace(spec, files=[*spec.files, *(FileSpec(path, "absent", secret=True) for path in strays)])
 
 
 def parents_of(spec: ConfigSpec) -> list[str]:
@@ -205,7 +216,7 @@ def _plan_unit(unit: UnitSpec, seen: UnitState, moved: bool, interrupted: bool) 
         changes.append(
             Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit)
         )
-    elif seen.undone:
+    elif seen.undone is not None:
         changes.append(Change(what, unit.action, seen.describe(), "in force", data=unit))
     elif moved and unit.action in ("restart", "reload"):
         why = "an earlier run was cut short" if interrupted else "files changed"

@@ -142,6 +142,43 @@ def test_a_container_given_rights_by_hand_is_replaced(engine, make):
     assert serving(engine) == ["shop-odoo-web-b"]
 
 
+def test_what_serves_is_judged_healthy_and_the_trait_that_differs_is_named(engine, make):
+    """The next release belongs in the other slot; what is missing there is not missing to anybody."""
+    parts = [make.container("web"), make.container("cron", ports=[])]
+    release = make.release(make.OLD, *parts)
+    converge(engine, release)
+    engine.there["shop-odoo-web-a"]["HostConfig"]["RestartPolicy"] = {"Name": "no"}
+    capability = ContainerRelease(release, engine)
+    state = capability.read()
+    assert {change.action for change in capability.plan(state)} == {"create", "delete"}
+    failed = {one.id: (one.observed, one.expected) for one in capability.controls(state) if one.state == "fail"}
+    assert failed == {"containers.shop-odoo.web.settings": ({"restart": "no"}, {"restart": "unless-stopped"})}
+    assert capability.serving["slot"] == "a"
+    assert [one["healthy"] for one in capability.serving["containers"]] == [True, True]
+
+
+def test_before_an_upgrade_the_old_release_is_told_as_what_serves(engine, make):
+    converge(engine, make.release(make.OLD))
+    capability = ContainerRelease(make.release(make.NEW), engine)
+    state = capability.read()
+    assert (capability.serving["release"], capability.serving["slot"]) == (make.OLD, "a")
+    failed = {one.id: one.observed for one in capability.controls(state) if one.state == "fail"}
+    assert failed.keys() == {"containers.shop-odoo.web.settings"}
+    assert failed["containers.shop-odoo.web.settings"]["release"] == make.OLD
+
+
+def test_half_a_release_beside_the_old_one_is_named_and_not_taken_for_what_serves(engine, make):
+    parts = [make.container("web"), make.container("cron", ports=[])]
+    converge(engine, make.release(make.OLD, *parts))
+    new = make.release(make.NEW, *parts)
+    engine.create("shop-odoo-web-b", new.body(new.container("web"), "b"))
+    engine.start("shop-odoo-web-b", "shop-odoo-web-b")
+    capability = ContainerRelease(new, engine)
+    failed = {one.id: one.observed for one in capability.controls(capability.read()) if one.state == "fail"}
+    assert failed["containers.shop-odoo.exclusive"] == ["shop-odoo-web-b"]
+    assert "containers.shop-odoo.cron.health" not in failed
+
+
 def test_limits_the_kernel_has_not_are_exempt_and_no_drift(engine, make):
     engine.unlimited = lambda: frozenset({"pids_limit"})
     capability = ContainerRelease(make.release(), engine)

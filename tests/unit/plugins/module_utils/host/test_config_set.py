@@ -307,7 +307,7 @@ def test_controls_tell_what_departs(workshop):
 def test_a_unit_whose_effect_is_undone_acts_again(workshop):
     """It counts as running, its files are as planned, and yet what it did is gone."""
     effect = workshop.etc / "effect"
-    unit = UnitSpec("app.service", "reload", effect=["test", "-e", str(effect)])
+    unit = UnitSpec("app.service", "reload", effect=["sh", "-c", f"test -e {effect} || {{ echo it is gone; false; }}"])
     spec = new_set(workshop, units=[unit])
     effect.write_text("")
     workshop.converge(spec)
@@ -316,7 +316,7 @@ def test_a_unit_whose_effect_is_undone_acts_again(workshop):
     assert workshop.plan(spec) == ["reload unit app.service"]
     capability = workshop.capability(spec, check_mode=True)
     failed = [control for control in capability.controls(capability.read()) if control.state == "fail"]
-    assert [control.observed for control in failed] == [{"app.service": "active, enabled, but undone"}]
+    assert [control.observed for control in failed] == [{"app.service": "active, enabled, but undone: it is gone"}]
     workshop.host.run = lambda argv, real=workshop.host.run, **options: (
         effect.write_text("") if argv[:2] == ["systemctl", "reload"] else None,
         real(argv, **options),
