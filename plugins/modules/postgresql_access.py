@@ -143,7 +143,7 @@ EXAMPLES = r"""
       - name: postgres
         connect: {shop_replication: [CONNECT]}
         execute:
-          shop_replication: [pg_ls_dir(text,boolean,boolean)]
+          shop_replication: ["pg_ls_dir(text,boolean,boolean)"]
     standbys: [db2]
 """
 

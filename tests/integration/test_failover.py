@@ -128,6 +128,7 @@ def test_switchover_loses_nothing_and_takes_seconds(members, writer):
     assert members.play("switchover", f"target={new}").changed_tasks() == []
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("how", ["postmaster", "backend"])
 def test_a_killed_server_comes_back_by_itself(members, writer, how):
     primary = members.primary()
@@ -141,6 +142,7 @@ def test_a_killed_server_comes_back_by_itself(members, writer, how):
     members.healthy(primary)
 
 
+@pytest.mark.drill
 def test_failover_is_refused_in_each_unsafe_case(members, lab):
     old = members.primary()
     new = members.standby(old)
@@ -188,6 +190,7 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     assert intruder.stop().acks == []
 
 
+@pytest.mark.drill
 def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab):
     """Available: the primary acknowledged what the standby never got. The price is named, the loss is exactly that."""
     members.durability = "available"

@@ -41,4 +41,5 @@ def test_every_playbook_begins_with_the_plan(playbook):
     """Or with a playbook that does."""
     while playbook != "plan":
         first = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())[0]
+        assert "ansible.builtin.import_playbook" in first, playbook
         playbook = first["ansible.builtin.import_playbook"].removesuffix(".yml")
