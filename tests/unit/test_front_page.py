@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_make_help_stands_in_two_columns():
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     starts = {re.match(r"  make [a-z-]+ +", line).end() for line in done.stdout.splitlines()}
     assert len(starts) == 1, done.stdout
 
