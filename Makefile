@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo drills bench
+.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -85,6 +85,13 @@ scenario-solo: setup tools ## The lightweight estate on one host: the same, in s
 	@ESTATE_INVENTORY=molecule/solo/inventory pytest tests/integration/test_estate.py
 	@molecule --base-config molecule/config.yml destroy -s solo
 
+scenario-postgresql_streaming: setup ## The database pair, broken in every way; no acknowledged row is lost
+	$(call phase,"Molecule postgresql_streaming: the database pair under faults (about 15 min)")
+	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
+	@molecule --base-config molecule/config.yml test -s postgresql_streaming --destroy never
+	@pytest tests/integration/test_failover.py
+	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
+
 test: ## Everything but the slow fault drills
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit sanity
@@ -95,7 +102,7 @@ drills: setup ## The slow fault drills, on the lab that is up
 	$(call phase,"Fault drills")
 	@pytest tests/integration -m drill
 
-test-all: test ## make test, then the fault drills on a lab of their own
+test-all: test scenario-postgresql_streaming ## make test, then the fault drills on labs of their own
 	@$(MAKE) --no-print-directory demo
 	@$(MAKE) --no-print-directory drills
 	@$(MAKE) --no-print-directory lab-down

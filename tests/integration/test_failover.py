@@ -216,3 +216,88 @@ def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab)
     members.play("data")
     members.healthy(new)
     assert -1 not in members.rows(old) | members.rows(new)
+
+
+def cut(members, host, peer, *directions):
+    """Drop packets between a host and an address: `in` what comes from it, `out` what goes there."""
+    address = members.lab.hosts[peer]["ansible_host"]
+    rules = {"in": f"input ip saddr {address}", "out": f"output ip daddr {address}"}
+    for direction in directions:
+        hook, _space, match = rules[direction].partition(" ")
+        chain = f"add chain inet cut {direction} {{ type filter hook {hook} priority -300; }}"
+        program = f"add table inet cut; {chain}; add rule inet cut {direction} {match} drop"
+        members.lab.ssh(host, f"nft '{program}'")
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("directions", [["in"], ["out"], ["in", "out"]], ids="-".join)
+def test_a_cut_between_the_members_stalls_writes_and_loses_none(members, writer, directions):
+    primary = members.primary()
+    cut(members, primary, members.standby(primary), *directions)
+    try:
+        time.sleep(2)
+        had = writer.acknowledged()
+        time.sleep(3)
+        assert writer.acknowledged() == had, "strict: without the standby nothing is acknowledged"
+    finally:
+        members.lab.ssh(primary, "nft delete table inet cut")
+    ledger = settle(members, writer, primary)
+    assert set(ledger.members()) == {primary}
+    members.healthy(primary)
+
+
+@pytest.mark.drill
+def test_a_primary_cut_off_from_everybody_but_the_operator_is_fenced_and_replaced(members, writer, lab):
+    old = members.primary()
+    new = members.standby(old)
+    for peer in (new, lab.group("app")[0]):
+        cut(members, old, peer, "in", "out")
+    intruder = Writer(lab, [old], first=10**9, session="any")
+    members.play("failover", f"lost={old}", members.confirm)
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+    lab.ssh(old, "nft delete table inet cut")
+    lab.ssh(old, f"systemctl start {UNIT}", check=False)
+    time.sleep(3)
+    assert lab.ssh(old, f"systemctl is-active {UNIT} || true").strip() == "inactive", "the fence holds"
+    members.play("rejoin", f"member={old}")
+    members.healthy(new)
+    assert intruder.stop().acks == []
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("where", ["primary", "standby"])
+def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
+    """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""
+    primary = members.primary()
+    host = primary if where == "primary" else members.standby(primary)
+    small = (
+        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 64)) "
+        "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
+        "&& cp -a pg_wal.kept/. pg_wal/"
+    )
+    lab.ssh(host, f"{small}; systemctl start {UNIT}")
+    try:
+        members.waiting("replication", lambda: members.streams(primary, members.standby(primary)))
+        first = max(members.rows(primary), default=0) + 1
+        writer = Writer(lab, members.names, first)
+        waiting("the first row", writer.acknowledged)
+        lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
+        fill = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
+        for _segment in range(12):
+            members.sql(primary, fill, check=False)
+        time.sleep(3)
+        had = writer.acknowledged()
+        time.sleep(3)
+        assert writer.acknowledged() == had, "nothing is acknowledged that one of the two cannot keep"
+        lab.ssh(host, f"rm {DATA}/pg_wal/filler")
+        waiting("both again", lambda: members.streams(primary, members.standby(primary)), timeout=120)
+        settle(members, writer, primary)
+    finally:
+        back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
+        lab.ssh(
+            host,
+            f"systemctl stop {UNIT}; cd {DATA} && rm -f pg_wal/filler && cp -a pg_wal pg_wal.now && {back}; "
+            f"systemctl start {UNIT}",
+        )
+    members.healthy(primary)
