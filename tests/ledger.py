@@ -55,6 +55,10 @@ class Ledger:
         times = [at for at, _member, _number in self.acks]
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
 
+    def first(self, member: str) -> float | None:
+        """When this member acknowledged for the first time."""
+        return next((at for at, who, _number in self.acks if who == member), None)
+
     def members(self) -> list[str]:
         """Who acknowledged, in the order of time; one that does so again after another is named again."""
         return [member for member, _group in itertools.groupby(member for _at, member, _number in self.acks)]

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 
@@ -168,8 +170,7 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     members.power("kill", old)
     begun = time.monotonic()
     members.play("failover", f"lost={old}", members.confirm)
-    acked = lambda: [at for at, member, _number in writer.ledger.acks if member == new]  # noqa: E731
-    writable = members.waiting("a row on the new primary", acked, timeout=15)[0]
+    writable = members.waiting("a row on the new primary", lambda: writer.ledger.first(new), timeout=15)
     assert writable - begun <= 10, "from the start of the playbook to writable"
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]
@@ -301,3 +302,25 @@ def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
             f"systemctl start {UNIT}",
         )
     members.healthy(primary)
+
+
+@pytest.mark.drill
+def test_a_switchover_that_was_cut_short_is_finished_by_the_next(members, writer, lab):
+    old = members.primary()
+    new = members.standby(old)
+    assert "must name one of" in members.play("switchover", "target=db9", check=False).output
+    spec = json.dumps({"estate_spec": {**lab.spec(), "postgresql": {"durability": "strict"}}})
+    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.switchover", "-e", spec]
+    run = subprocess.Popen(
+        command, cwd=lab.root, env=lab.environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for line in run.stdout:
+        if line.startswith("TASK [retailerp.estate.postgresql : Promote]"):
+            os.killpg(run.pid, signal.SIGKILL)
+            break
+    run.wait()
+    assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
+    members.play("switchover")
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+    members.healthy(new)

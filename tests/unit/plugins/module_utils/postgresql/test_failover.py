@@ -21,8 +21,9 @@ THIRD = replace(TARGET, instance=replace(TARGET.instance, name="db3"))
 OFF = {"db1": Fence("switched off")}
 
 
-def refused(members=(OLD,), fences=OFF, durability="strict", target=TARGET, accept=None):
-    return " ".join(failover.refusals(Situation(target, tuple(members), fences, durability), accept))
+def refused(members=(OLD,), fences=None, durability="strict", target=TARGET, accept=None):
+    known = OFF if fences is None else fences
+    return " ".join(failover.refusals(Situation(target, tuple(members), known, durability), accept))
 
 
 def test_strict_and_fenced_is_safe():
