@@ -122,7 +122,9 @@ controls:
   sample: []
 """
 
+import contextlib
 import time
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -150,6 +152,8 @@ class Replication:
 
     def __init__(self, params: dict, lock: int | None) -> None:
         self.params, self.lock = params, lock
+        self.check_mode = lock is None
+        self.others = tuple(name for name in params["members"] if name != params["member"])
         self.layout = server.Layout(params["version"])
         self.upstream = upstream.of(params)
         self.leader: replication.Leader | None = None
@@ -158,16 +162,18 @@ class Replication:
             state=params["state"],
             unit=self.layout.unit,
             directory=self.layout.directory,
-            others=tuple(name for name in params["members"] if name != params["member"]),
+            others=self.others,
             rejoin=params["rejoin"],
             successor=params["successor"],
             strict=params["durability"] == failover.STRICT,
-            alone=params["failover"] is not None,
+            lost=params["failover"] is not None,
+            alone=params["failover"] is not None and not self._standbys(params),
         )
 
     def read(self) -> replication.Own:
         """The member; of a stopped one the end of its log, of a running one its slots and position."""
         instance, state = self._look()
+        active = server.is_active(self.layout)
         self.log.update(last_record=None, position=state.position if state else None)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
@@ -176,16 +182,19 @@ class Replication:
             return replication.Own(
                 instance,
                 member.is_fenced(),
+                active,
                 slots=slots,
                 links=links(state),
                 degraded=member.is_degraded(self.layout),
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
-        self.log["last_record"] = None if torn else member.last_record(self.layout)
+        if not torn and not instance.running:
+            self.log["last_record"] = member.last_record(self.layout)
         return replication.Own(
             instance,
             member.is_fenced(),
+            active,
             last_record=self.log["last_record"],
             history=member.history(self.layout, instance.timeline or 1),
             torn=torn,
@@ -211,11 +220,13 @@ class Replication:
     def _refuse(self, instance: Instance) -> None:
         """Raise EstateError where a promotion could lose an acknowledged write."""
         known, up_to = self.params["failover"], self.params["up_to"]
+        if not (self.check_mode and known is None):
+            self._refuse_second(instance)
         if known is not None:
             situation = failover.situation(
                 {"instance": vars(instance), "status": status.summary_of(self._status())},
                 known["found"],
-                self.desired.others,
+                self.others,
                 known["fences"],
                 self.params["durability"],
             )
@@ -227,8 +238,34 @@ class Replication:
                 f"{instance.name} is not promoted: neither up_to nor failover says that this loses nothing"
             )
 
+    def _refuse_second(self, instance: Instance) -> None:
+        """The last line of defence: whatever was said of the others, none of them may answer as primary now."""
+        fenced = (self.params["failover"] or {}).get("fences", {})
+        rest = {name: at for name, at in self.params["members"].items() if name not in fenced}
+        if not set(rest) & set(self.others):
+            return
+        try:
+            replace(self.upstream, members=rest).identify()
+        except EstateError:
+            return
+        raise EstateError(
+            f"{instance.name} is not promoted: another member is primary and takes writes; fence it first"
+        )
+
+    def _standbys(self, params: dict) -> list[str]:
+        """The other members that were seen to run as standbys."""
+        found = [info["instance"] for info in params["failover"]["found"]]
+        return [
+            one["name"] for one in found if one["role"] == STANDBY and one["running"] and one["name"] in self.others
+        ]
+
     def _look(self) -> tuple[Instance, Status | None]:
-        """The member now; a primary whose standbys are due is given time to see them."""
+        """The member now; a primary whose standbys are due is given time to see them.
+
+        A member that is to be fenced for good need not answer: its disk may be full, or it may be in recovery.
+        """
+        if self.params["state"] == replication.FENCED and self.params["successor"] is None:
+            return server.read_instance(self.layout, self.params["member"]), None
         where = (self.layout, self.params["member"], self.params["port"])
         found = status.read(*where)
         deadline = time.monotonic() + self.params["wait_s"]
@@ -244,13 +281,13 @@ class Replication:
         up_to = self.params["up_to"]
         if up_to is not None and self.params["failover"] is None:
             deadline = time.monotonic() + REPLAY_S
-            while not replication.beyond(position := self._status().position, up_to):
+            while not replication.beyond(position := self._status().summary["replay_lsn"], up_to):
                 if time.monotonic() > deadline:
                     raise EstateError(
                         f"{self.params['member']} has {position}, the primary wrote a record at {up_to}; not promoted"
                     )
                 time.sleep(0.1)
-        member.promote(self.params["port"])
+        member.promote(self.layout, self.params["port"])
 
     def _slots(self) -> None:
         member.make_slots(self.params["port"], self._slot_names() - member.slots(self.layout))
@@ -264,8 +301,8 @@ class Replication:
     def _fence(self) -> None:
         # What is still to be written to disk is written while the server answers, not while it is stopping.
         instance = server.read_instance(self.layout, self.params["member"])
-        if instance.running and instance.role == PRIMARY:
-            with client.connect(self.params["port"]) as connection:
+        if self.params["successor"] and instance.running and instance.role == PRIMARY:
+            with contextlib.suppress(EstateError), client.connect(self.params["port"]) as connection:
                 client.execute(connection, "CHECKPOINT", "checkpoint before the stop")
         member.fence(f"{self.params['member']} was fenced by postgresql_replication")
 
@@ -281,6 +318,9 @@ class Replication:
     def _prove(self) -> None:
         member.prove(self.params["port"])
 
+    def _revoke(self) -> None:
+        member.revoke(self.params["port"])
+
     def _unfence(self) -> None:
         member.unfence()
 
@@ -290,6 +330,7 @@ class Replication:
 
     def _follow(self) -> None:
         member.follow(self.layout)
+        member.undegrade(self.layout)
 
     def _rewind(self) -> None:
         server.systemctl("stop", self.layout.unit)

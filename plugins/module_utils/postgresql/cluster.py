@@ -186,6 +186,8 @@ def _refuse_conflict(own: Instance, peers: tuple[Instance, ...]) -> None:
         )
     if own.role != PRIMARY:
         return
+    # One that a promotion left behind, and that does not run, keeps nobody from starting.
+    primaries = [peer for peer in primaries if peer.running or (peer.timeline or 0) >= (own.timeline or 0)]
     if primaries:
         raise EstateError(
             f"two primaries: {own.describe()} and {_names(primaries)}; nothing is changed: "

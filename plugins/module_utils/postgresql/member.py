@@ -22,10 +22,21 @@ PERMIT = "/run/retailerp-estate/postgresql.permit"
 PERMIT_S = 240
 """A little less than the guard's own limit, which counts when the server starts."""
 PROMOTION_S = 60
+END_OF_LOG = (
+    "invalid record length",
+    "invalid magic number",
+    "unexpected pageaddr",
+    "incorrect prev-link",
+    "incorrect resource manager data checksum",
+    "could not find a valid record",
+)
+"""What pg_waldump says where written log ends within a segment, a new one or one used before."""
 
 
 def fence(reason: str) -> None:
     """Keep the server from starting, from now on."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(PERMIT)
     os.makedirs(STATE, mode=0o700, exist_ok=True)
     with open(FENCE, "w", encoding="utf-8") as file:
         file.write(reason + "\n")
@@ -77,17 +88,33 @@ def whole(layout: server.Layout) -> None:
 
 
 def last_record(layout: server.Layout) -> str | None:
-    """Where the last whole record on the disk of a stopped member begins; None when its log cannot be read."""
+    """Where the last whole record on the disk of a stopped member begins; None when its log cannot be read to its end.
+
+    Until the first checkpoint after a promotion, the control file names the timeline before it: the newest one that has
+    records counts, read from where it began.
+    """
     control = server.control_data(layout)
     if not control:
         return None
+    checkpoint = int(control["Latest checkpoint's TimeLineID"])
+    starts = {checkpoint: control["Latest checkpoint location"]}
+    for timeline in server.begun_timelines(layout):
+        if timeline > checkpoint:
+            starts[timeline] = history(layout, timeline)[-1][1]
+    for timeline in sorted(starts, reverse=True):
+        found, whole_log = _read_log(layout, timeline, starts[timeline])
+        if not whole_log:
+            return None
+        if found:
+            return found
+    return None
+
+
+def _read_log(layout: server.Layout, timeline: int, start: str) -> tuple[str | None, bool]:
+    """The place of the last record from there on, and whether reading ended where the log ends."""
     wal = f"{layout.directory}/pg_wal"
-    timeline = control["Latest checkpoint's TimeLineID"]
-    command = [
-        *(layout.program("pg_waldump"), "--path", wal, "--timeline", timeline),
-        *("--start", control["Latest checkpoint location"]),
-    ]
-    last, messages = None, ""
+    command = [layout.program("pg_waldump"), "--path", wal, "--timeline", str(timeline), "--start", start]
+    last, message = None, ""
     # Read as it comes: the log since the last checkpoint may be a gigabyte.
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env={"LC_ALL": "C"}
@@ -97,10 +124,11 @@ def last_record(layout: server.Layout) -> str | None:
             if record:
                 last = record[1]
             else:
-                messages = line
-    if last is None and messages:
-        raise EstateError(f"the write-ahead log of {layout.directory} cannot be read: {messages.strip()}")
-    return last
+                message = line
+    missing = re.search(r'could not find file "([0-9A-F]{24})"', message)
+    if missing:
+        return last, not any(name[:8] == missing[1][:8] and name > missing[1] for name in os.listdir(wal))
+    return last, any(words in message for words in END_OF_LOG)
 
 
 def history(layout: server.Layout, timeline: int) -> tuple[tuple[int, str], ...]:
@@ -112,11 +140,12 @@ def history(layout: server.Layout, timeline: int) -> tuple[tuple[int, str], ...]
         return ()
 
 
-def promote(port: int) -> None:
-    """Make a running standby primary, and wait until it takes writes."""
+def promote(layout: server.Layout, port: int) -> None:
+    """Make a running standby primary, and wait until it takes writes. The order does not outlive a failure."""
     with client.connect(port) as connection:
         done = client.row(connection, "SELECT pg_promote(true, %s) AS done", PROMOTION_S)["done"]
     if not done:
+        server.systemctl("restart", layout.unit)
         raise EstateError(f"the standby was told to become primary and is not after {PROMOTION_S} s; see its log")
 
 
@@ -163,8 +192,14 @@ def degrade(layout: server.Layout, port: int) -> None:
 
 def restore(layout: server.Layout, port: int) -> None:
     """Wait for a standby again."""
-    os.unlink(_degraded(layout))
+    undegrade(layout)
     reload(port)
+
+
+def undegrade(layout: server.Layout) -> None:
+    """Take the setting away that a failover made; the next start or reload goes by it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_degraded(layout))
 
 
 def reload(port: int) -> None:
@@ -181,11 +216,19 @@ def reload(port: int) -> None:
 def prove(port: int) -> None:
     """Write, by a commit that waits for a standby, that commits do on this timeline. A failover reads it there."""
     with client.connect(port) as connection:
+        # Commits wait once the checkpointer has read the setting; it does so before it begins.
+        client.execute(connection, "CHECKPOINT", "proof of durability")
         client.execute(connection, "SET synchronous_commit = on", "proof of durability")
         timeline = client.row(connection, status.TIMELINE)["timeline"]
         client.execute(
             connection, f"ALTER DATABASE postgres SET estate.proven_timeline = '{timeline}'", "proof of durability"
         )
+
+
+def revoke(port: int) -> None:
+    """Commits do not wait any more: no standby is to believe it."""
+    with client.connect(port) as connection:
+        client.execute(connection, "ALTER DATABASE postgres RESET estate.proven_timeline", "proof of durability")
 
 
 def follow(layout: server.Layout) -> None:

@@ -28,16 +28,18 @@ LAG_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Own:
-    """This host's member. fenced: its unit may not start; slots: names of the replication slots it has.
+    """This host's member. fenced: its unit may not start; active: its unit runs, or is about to start.
 
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
     torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
+    slots: names of the replication slots it has.
     degraded: it waits for no standby although durability is strict; proven: the timeline for which a commit that a
     standby acknowledged says that strict is in force.
     """
 
     instance: Instance
     fenced: bool = False
+    active: bool = False
     last_record: str | None = None
     history: tuple[tuple[int, str], ...] = ()
     slots: frozenset[str] = frozenset()
@@ -65,7 +67,8 @@ class Desired:
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
     successor: the standby that is to take over from a running primary before that is fenced.
-    strict: commits of a primary wait for a standby; alone: no standby is left to wait for.
+    strict: commits of a primary wait for a standby; lost: this is about the loss of a primary; alone: which left no
+    standby to wait for.
     """
 
     state: str
@@ -75,6 +78,7 @@ class Desired:
     rejoin: str = NEVER
     successor: str | None = None
     strict: bool = False
+    lost: bool = False
     alone: bool = False
 
 
@@ -136,14 +140,21 @@ def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Chang
 
 
 def _fence(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
-    """The fence first: a server that stops or dies between the two steps stays down."""
+    """The fence first: a server that stops or dies between the two steps stays down.
+
+    A unit that is about to start has passed its conditions already: it is stopped, too.
+    """
+    if desired.lost and own.instance.role == STANDBY and own.instance.running:
+        raise EstateError(
+            f"{own.instance.name} is a standby that runs, not a lost primary; it leaves by the playbook remove_standby"
+        )
     lag = own.links.get(desired.successor or "")
     if desired.successor and own.instance.running and own.instance.role == PRIMARY and (lag is None or lag > LAG_BYTES):
         how = "does not stream from it" if lag is None else f"is {lag} bytes behind, more than {LAG_BYTES}"
         raise EstateError(f"{own.instance.name} goes on as primary: {desired.successor} {how}")
     if not own.fenced:
         yield Change(f"fence of {own.instance.name}", "create", None, "the server does not start", data="fence")
-    if own.instance.running:
+    if own.instance.running or own.active:
         yield Change(f"service {desired.unit}", "stop", "running", "stopped", data="stop")
 
 
@@ -161,6 +172,11 @@ def _promote(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chan
         yield Change(f"member {own.instance.name}", "update", STANDBY, PRIMARY, data="promote")
     elif not own.instance.running:
         raise EstateError(f"{own.instance.describe()} is stopped; the playbook data starts it, or refuses for a reason")
+    elif desired.lost and own.proven == own.instance.timeline:
+        raise EstateError(
+            f"{own.instance.name} is primary and its writes wait for a standby, as the estate's file says: nothing was "
+            "lost; to go on without one write durability: available and run data"
+        )
     missing = sorted({slot_name(name) for name in desired.others} - own.slots)
     if missing:
         yield Change("replication slots", "create", None, ", ".join(missing), data="slots")
@@ -174,7 +190,11 @@ def _settle(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
 
     It is what a later failover trusts: a promotion begins another timeline, for which the last proof does not count.
     """
-    if not desired.strict or own.instance.role != PRIMARY:
+    if own.instance.role != PRIMARY:
+        return
+    if not desired.strict:
+        if own.proven is not None:
+            yield Change("proof of durability", "delete", f"timeline {own.proven}", None, data="revoke")
         return
     if own.degraded and own.links:
         yield Change("durability", "update", "available until a standby is back", "strict", data="restore")

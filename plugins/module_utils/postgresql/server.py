@@ -30,6 +30,8 @@ ARGUMENTS = {"version": {"type": "str", "required": True}, "port": {"type": "int
 """Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
 LIBRARY = "/var/lib/postgresql"
 READY_WAIT_S = 120
+BASE_BACKUP = "pg_basebackup"
+"""Not the member's name: what a base backup has received may be thrown away, so no commit may count on it."""
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
 """What initdb and a base backup leave in the data directory; the configuration lies in /etc/postgresql."""
 PENDING = """
@@ -125,14 +127,20 @@ def primary_settings(control: dict[str, str] | None) -> dict[str, int]:
 
 
 def is_running(layout: Layout) -> bool:
-    """Whether the postmaster named in postmaster.pid lives."""
+    """Whether the postmaster named in postmaster.pid lives; after a power cut the number may be another program's."""
     try:
         with open(os.path.join(layout.directory, "postmaster.pid"), encoding="ascii") as handle:
             pid = int(handle.readline())
-        os.kill(pid, 0)
-        return True
+        return os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(layout.directory)
     except (OSError, ValueError):
         return False
+
+
+def is_active(layout: Layout) -> bool:
+    """Whether the unit runs, starts, or waits to be started again."""
+    command = ["systemctl", "is-active", layout.unit]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return said not in ("inactive", "failed", "unknown", "")
 
 
 def leftovers(layout: Layout) -> tuple[str, ...]:
@@ -176,7 +184,12 @@ def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> N
     run(
         [
             layout.program("pg_basebackup"),
-            *("--pgdata", layout.staging, "--dbname", f"{source} passfile=/proc/self/fd/{passfile}"),
+            *(
+                "--pgdata",
+                layout.staging,
+                "--dbname",
+                f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}",
+            ),
             *("--wal-method", "stream", "--slot", slot, "--checkpoint", "fast", "--no-password"),
         ],
         "pg_basebackup",

@@ -6,7 +6,8 @@ A member that would start as primary asks every other member over TLS, as the re
 starts when all of them answered and none is primary or on a later timeline; otherwise this program fails, and systemd
 tries again. A run of the collection that has seen all members over SSH leaves a permit: a bare estate can begin.
 
-usage: guard.py FILE, in JSON: data, controldata, peers (address by name), port, user, passfile, ca_file, permit
+usage: guard.py FILE, in JSON: data, controldata, peers (address by name), port, user, passfile, ca_file,
+permit, fence
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ def permitted(path: str) -> bool:
         return False
 
 
+def fenced(settings: dict) -> bool:
+    """Whether a switchover or failover keeps the server down."""
+    return os.path.exists(settings["fence"])
+
+
 def main(path: str) -> int:
     """Exit code 0: PostgreSQL may start."""
     with open(path, encoding="utf-8") as file:
@@ -91,16 +97,20 @@ def main(path: str) -> int:
     if os.path.exists(os.path.join(settings["data"], "standby.signal")):
         return 0
     end = time.monotonic() + PATIENCE_S
-    while not permitted(settings["permit"]):
+    while not fenced(settings) and not permitted(settings["permit"]):
         with ThreadPoolExecutor() as pool:
             asked = {name: pool.submit(ask, settings, name, address) for name, address in settings["peers"].items()}
         verdict, reasons = decide(own_state(settings), {name: answer.result() for name, answer in asked.items()})
         if verdict == "start":
-            return 0
+            break
         if verdict == "refuse" or time.monotonic() > end:
             print("PostgreSQL is not started as primary: " + "; ".join(reasons), file=sys.stderr)
             return 1
         time.sleep(1)
+    # A fence that was set meanwhile: the unit's condition was looked at before this program.
+    if fenced(settings):
+        print("PostgreSQL is not started: it was fenced", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,16 @@ def test_it_never_starts_beside_a_primary_or_a_later_timeline():
         started = guard.decide({"system": "42", "timeline": timeline}, {"db2": first, "db3": second})[0] == "start"
         safe = all(one != "silent" and one["standby"] and one["timeline"] <= timeline for one in (first, second))
         assert started == safe
+
+
+@pytest.mark.parametrize("marker", ["permit", "nothing"])
+def test_a_fence_that_was_set_meanwhile_holds(tmp_path, monkeypatch, marker):
+    """systemd looked at the unit's condition before this program ran."""
+    monkeypatch.setattr(guard, "own_state", lambda settings: OWN)
+    (tmp_path / "permit").touch()
+    names = {"data": str(tmp_path), "permit": str(tmp_path / marker), "fence": str(tmp_path / "fence"), "peers": {}}
+    file = tmp_path / "guard.json"
+    file.write_text(json.dumps(names))
+    assert guard.main(str(file)) == 0
+    (tmp_path / "fence").touch()
+    assert guard.main(str(file)) == 1

@@ -45,6 +45,27 @@ def test_the_fence_stands_before_the_server_stops():
     assert steps(STOPPED, "fenced") == []
 
 
+def test_a_unit_that_is_about_to_start_is_stopped_too():
+    starting = replace(STOPPED, fenced=False, active=True)
+    assert steps(starting, "fenced") == ["fence", "stop"]
+    assert steps(replace(starting, fenced=True), "fenced") == ["stop"]
+
+
+def test_a_standby_is_no_lost_primary():
+    with pytest.raises(EstateError, match="remove_standby"):
+        steps(STANDBY, "fenced", lost=True)
+    assert steps(STANDBY, "fenced") == ["fence", "stop"]
+
+
+def test_a_primary_whose_standby_is_away_has_lost_nothing():
+    """It waits, as strict says; degraded behind the standby's back it would break what the standby believes."""
+    waits = replace(RUNNING, slots=frozenset({"estate_db9"}), proven=1)
+    with pytest.raises(EstateError, match="durability: available"):
+        steps(waits, "primary", strict=True, lost=True, alone=True)
+    cut_short = replace(waits, proven=0)
+    assert steps(cut_short, "primary", strict=True, lost=True, alone=True) == ["degrade"]
+
+
 def test_a_primary_is_not_fenced_for_a_successor_that_is_not_with_it():
     with pytest.raises(EstateError, match="db2 does not stream"):
         steps(RUNNING, "fenced", successor="db2")
@@ -74,6 +95,7 @@ def test_strict_goes_on_alone_and_is_strict_again_with_a_standby():
     assert steps(replace(back, degraded=False, proven=0), "settled", strict=True) == ["prove"], "of an earlier timeline"
     assert steps(alone, "settled", strict=True) == [], "nobody to prove it"
     assert steps(back, "settled") == [], "available has nothing to prove"
+    assert steps(replace(back, proven=1), "settled") == ["revoke"]
     assert steps(STANDBY, "settled", strict=True) == []
 
 

@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of a stopped member's log, as pg_waldump tells it, and what keeps a server down."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import member, server
+
+END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {0}: expected at least 24, got 0"
+# What each timeline's pg_waldump prints, by the number it is asked for.
+PROGRAM = """#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in --timeline) timeline=$2;; esac; shift; done
+cat "$(dirname "$0")/said-$timeline"
+"""
+
+
+@pytest.fixture
+def layout(tmp_path, monkeypatch):
+    """A stopped member on timeline 1 whose programs are scripts."""
+    monkeypatch.setattr(server, "LIBRARY", str(tmp_path))
+    (tmp_path / "17/main/pg_wal").mkdir(parents=True)
+    program = tmp_path / "pg_waldump"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    monkeypatch.setattr(server.Layout, "program", lambda self, name: str(tmp_path / name))
+    control = {"Latest checkpoint's TimeLineID": "1", "Latest checkpoint location": "0/3000028"}
+    monkeypatch.setattr(server, "control_data", lambda layout: control)
+    return server.Layout("17")
+
+
+def says(layout, timeline, *lines):
+    path = os.path.join(os.path.dirname(layout.program("x")), f"said-{timeline}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def record(position):
+    return f"rmgr: Heap len (rec/tot): 54/54, tx: 7, lsn: {position}, prev 0/3000028, desc: INSERT"
+
+
+def test_the_last_record_is_where_reading_ends(layout):
+    says(layout, 1, record("0/3000028"), record("0/30000A0"), END.format("0/30000A0"))
+    assert member.last_record(layout) == "0/30000A0"
+
+
+def test_after_a_promotion_without_a_checkpoint_the_new_timeline_counts(layout):
+    with open(f"{layout.directory}/pg_wal/00000002.history", "w", encoding="utf-8") as file:
+        file.write("1\t0/3000100\tno recovery target specified\n")
+    says(layout, 1, record("0/30000A0"), END.format("0/30000A0"))
+    says(layout, 2, record("0/3000100"), record("0/3000800"), END.format("0/3000800"))
+    assert member.last_record(layout) == "0/3000800"
+
+
+def test_a_log_that_ends_for_another_reason_is_not_read_to_its_end(layout):
+    says(layout, 1, record("0/30000A0"), "pg_waldump: error: could not read file: Input/output error")
+    assert member.last_record(layout) is None
+
+
+def test_a_segment_that_is_missing_in_the_middle_is_no_end(layout):
+    name = "000000010000000000000004"
+    says(layout, 1, record("0/30000A0"), f'pg_waldump: error: could not find file "{name}": No such file or directory')
+    assert member.last_record(layout) == "0/30000A0"
+    with open(f"{layout.directory}/pg_wal/000000010000000000000005", "w", encoding="utf-8"):
+        pass
+    assert member.last_record(layout) is None
+
+
+def test_a_fence_takes_the_permit_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(member, "STATE", str(tmp_path))
+    monkeypatch.setattr(member, "FENCE", str(tmp_path / "fenced"))
+    monkeypatch.setattr(member, "PERMIT", str(tmp_path / "run/permit"))
+    member.permit()
+    assert member.is_permitted()
+    member.fence("a test")
+    assert member.is_fenced()
+    assert not member.is_permitted()
+    member.unfence()
+    assert not member.is_fenced()
