@@ -329,5 +329,7 @@ def test_a_release_that_fails_leaves_the_old_one_serving(lab, edge, plan, waitin
     assert "this serves as before" in run.output
     assert "no-number-of-" in run.output, "the container's own words"
     assert proxy(lab, edge)["Id"] == before
-    waiting("the old release", lambda: lab.get(f"https://{plan['domain']}/web/database").status_code == 404)
+    # It judges Odoo's health anew, which takes it some seconds.
+    waiting("the old release", lambda: lab.get(f"https://{plan['domain']}/web/login").status_code == 200)
+    assert lab.get(f"https://{plan['domain']}/web/database").status_code == 404
     assert set(lab.playbook("edge").stats().values()) == {0}
