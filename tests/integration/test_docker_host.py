@@ -114,6 +114,14 @@ def test_containers_are_walled_in_by_the_plan(lab, plan, published):
     assert_walled(lab, plan, published)
 
 
+def test_a_planned_port_without_a_container_is_refused_at_once(lab, plan):
+    """The slot of Odoo that is idle: a proxy that was left to time out there would keep people waiting."""
+    app = lab.group("app")[0]
+    ports = plan["hosts"][app]["odoo"]["slots"]
+    met = [from_host(lab, lab.group("edge")[0], plan["hosts"][app]["address"], ports[slot]["web"]) for slot in "ab"]
+    assert sorted(met) == ["closed", "open"]
+
+
 @pytest.mark.drill
 @pytest.mark.parametrize("disturbance", ["systemctl reload estate-firewall", "systemctl restart docker"])
 def test_the_wall_outlives(lab, plan, published, waiting, disturbance):
