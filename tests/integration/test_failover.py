@@ -275,7 +275,7 @@ def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
     primary = members.primary()
     host = primary if where == "primary" else members.standby(primary)
     small = (
-        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 64)) "
+        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 320)) "
         "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
         "&& cp -a pg_wal.kept/. pg_wal/"
     )
