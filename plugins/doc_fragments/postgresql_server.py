@@ -19,4 +19,9 @@ options:
     description: TCP port, which also names the socket.
     type: int
     default: 5432
+  manager:
+    description: What starts and stops the server, systemd or Patroni.
+    type: str
+    choices: [systemd, patroni]
+    default: systemd
 """

@@ -112,6 +112,12 @@ options:
     type: list
     elements: str
     default: []
+  settings:
+    description: >-
+      The settings as they are to be, for RV(pending_restart) - in check mode no file has them yet, and Patroni has some
+      of them in none.
+    type: dict
+    default: {}
   exclusive:
     description: >-
       Whether roles of others fail the control C(postgresql.access.strangers). It names those that may log in, are
@@ -189,6 +195,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access
     Role,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import READY
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.settings import text
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 
 
@@ -197,10 +204,12 @@ class Access:
 
     def __init__(self, params: dict, desired: Desired, check_mode: bool) -> None:
         self.port = params["port"]
-        self.layout = server.Layout(params["version"])
+        self.layout = server.Layout.of(params)
         self.desired = desired
         self.exclusive = params["exclusive"]
         self.check_mode = check_mode
+        foretell = check_mode or params["manager"] == "patroni"
+        self.settings = {name: text(value) for name, value in params["settings"].items()} if foretell else {}
         self.pending_restart: list[str] = []
 
     def read(self) -> Current | None:
@@ -210,7 +219,7 @@ class Access:
             return Current()
         if self.check_mode and not instance.running:
             return None
-        current = access_client.read(self.port, self.desired)
+        current = access_client.read(self.port, self.desired, self.settings)
         self.pending_restart[:] = current.pending_restart
         return current
 
@@ -255,7 +264,7 @@ def desired_of(params: dict) -> Desired:
             login=option["login"],
             replication=option["replication"],
             member_of=tuple(option["member_of"]),
-            settings={name.lower(): _value(value) for name, value in option["settings"].items()},
+            settings={name.lower(): text(value) for name, value in option["settings"].items()},
         )
         for option in params["roles"]
     ]
@@ -265,11 +274,6 @@ def desired_of(params: dict) -> Desired:
 
 def _by_role(option: dict | None) -> dict[str, tuple[str, ...]] | None:
     return None if option is None else {role: tuple(words) for role, words in option.items()}
-
-
-def _value(value: object) -> str:
-    """As PostgreSQL keeps it; YAML reads on and off as booleans."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def main() -> None:
@@ -306,6 +310,7 @@ def main() -> None:
             },
             "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
             "standbys": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}},
             "exclusive": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

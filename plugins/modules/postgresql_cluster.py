@@ -64,6 +64,32 @@ options:
       the primary still runs with a larger value.
     type: bool
     default: false
+  primary_restarted:
+    description: Whether the primary was restarted before, so that check mode counts on its new values.
+    type: bool
+    default: false
+  settings:
+    description: >-
+      The settings as they are to be, for what no file of the server tells: in check mode those not written yet, under
+      Patroni those it starts the server with.
+    type: dict
+    default: {}
+  api:
+    description: Where this host's Patroni answers. Needed where Patroni starts the server.
+    type: dict
+    suboptions:
+      address:
+        description: Its address.
+        type: str
+        required: true
+      api_port:
+        description: Its TCP port.
+        type: int
+        default: 8008
+      tls_directory:
+        description: Directory with C(ca.pem), C(cert.pem) and C(key.pem).
+        type: path
+        required: true
 """
 
 EXAMPLES = r"""
@@ -105,17 +131,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
+from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     client,
     cluster,
     member,
     server,
+    settings,
     status,
     upstream,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
+RESTART_S = 120
 CATCH_UP_S = 30
 """A standby tries its primary again every five seconds."""
 
@@ -126,7 +155,9 @@ class Cluster:
     def __init__(self, params: dict, lock: int | None) -> None:
         self.params = params
         self.lock = lock
-        self.layout = server.Layout(params["version"])
+        self.patroni = params["manager"] == "patroni"
+        self.settings = {name: settings.text(value) for name, value in params["settings"].items()}
+        self.layout = server.Layout.of(params)
         self.upstream = upstream.of(params)
         others = [name for name in params["members"] if name != params["member"]]
         found = {instance["name"]: instance for instance in params["found"]}
@@ -136,18 +167,21 @@ class Cluster:
             unit=self.layout.unit,
             peers=tuple(cluster.Instance.of(name, found.get(name)) for name in others),
             restart=params["restart"],
+            patroni=self.patroni,
         )
 
     def read(self) -> cluster.Current:
         """The data directory, and of a running server what waits for a restart or for WAL."""
         own = server.read_instance(self.layout, self.params["member"])
         leftovers = server.leftovers(self.layout)
+        rival = not self.patroni and server.is_active(self.layout.rival)
         if own.data != cluster.READY:
-            return cluster.Current(own, leftovers)
+            return cluster.Current(own, leftovers, rival=rival)
         pending: tuple[cluster.Pending, ...] = ()
         if own.running and self.desired.restart:
             with client.connect(self.params["port"], wait_s=30) as connection:
-                pending = server.pending(connection)
+                # Without a lock it is check mode.
+                pending = server.waiting(connection, self.settings if self.patroni or self.lock is None else {})
         return cluster.Current(
             own=own,
             leftovers=leftovers,
@@ -156,6 +190,7 @@ class Cluster:
             primary_settings=self._primary_settings(own) if pending else {},
             fenced=member.is_fenced(),
             permitted=member.is_permitted(),
+            rival=rival,
         )
 
     def plan(self, current: cluster.Current) -> list[Change]:
@@ -185,6 +220,8 @@ class Cluster:
 
     def _primary_settings(self, own: cluster.Instance) -> dict[str, int]:
         """The primary's values as this member has replayed them; catches up with a primary just restarted."""
+        if self.lock is None and self.params["primary_restarted"]:
+            return {}
         with contextlib.suppress(EstateError):
             live = self.upstream.settings(cluster.NEVER_LESS_THAN_PRIMARY) if own.role == cluster.STANDBY else {}
             deadline = time.monotonic() + CATCH_UP_S
@@ -204,7 +241,8 @@ class Cluster:
     def _clone(self) -> None:
         self.upstream.identify()
         with self.upstream.passfile() as passfile:
-            slot = slot_name(self.params["member"])
+            # Patroni makes a slot once it knows the member.
+            slot = None if self.patroni else slot_name(self.params["member"])
             server.clone(self.layout, self.upstream.conninfo(), slot, passfile, self.lock)
 
     def _replace(self) -> None:
@@ -219,6 +257,9 @@ class Cluster:
         server.clean(self.layout)
 
     def _restart(self) -> None:
+        if self.patroni:
+            api.restart(api.of(self.params["api"]), RESTART_S)
+            return
         if server.read_instance(self.layout, self.params["member"]).role == cluster.PRIMARY:
             member.permit()
         server.restart(self.layout, self.params["port"])
@@ -231,6 +272,11 @@ def main() -> None:
         "collate": {"type": "str", "default": "C"},
         "ctype": {"type": "str", "default": "C.UTF-8"},
     }
+    place = {
+        "address": {"type": "str", "required": True},
+        "api_port": {"type": "int", "default": 8008},
+        "tls_directory": {"type": "path", "required": True},
+    }
     module = AnsibleModule(
         argument_spec={
             "role": {"type": "str", "choices": ["primary", "standby"], "required": True},
@@ -239,7 +285,11 @@ def main() -> None:
             **upstream.ARGUMENTS,
             "locale": {"type": "dict", "default": {}, "options": locale},
             "restart": {"type": "bool", "default": False},
+            "primary_restarted": {"type": "bool", "default": False},
+            "settings": {"type": "dict", "default": {}},
+            "api": {"type": "dict", "options": place},
         },
+        required_if=[("manager", "patroni", ("api",))],
         supports_check_mode=True,
     )
     if module.check_mode:

@@ -193,7 +193,7 @@ class Maintenance:
         """All tables and indexes; in check mode None where no server runs."""
         if self.ends is None:
             self._begin()
-        instance = server.read_instance(server.Layout(self.params["version"]), self.params["member"])
+        instance = server.read_instance(server.Layout.of(self.params), self.params["member"])
         if instance.data != READY or not instance.running:
             if self.check_mode:
                 return None

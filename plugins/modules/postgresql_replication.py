@@ -154,7 +154,7 @@ class Replication:
         self.params, self.lock = params, lock
         self.check_mode = lock is None
         self.others = tuple(name for name in params["members"] if name != params["member"])
-        self.layout = server.Layout(params["version"])
+        self.layout = server.Layout.of(params)
         self.upstream = upstream.of(params)
         self.leader: replication.Leader | None = None
         self.log: dict = {}
@@ -173,7 +173,7 @@ class Replication:
     def read(self) -> replication.Own:
         """The member; of a stopped one the end of its log, of a running one its slots and position."""
         instance, state = self._look()
-        active = server.is_active(self.layout)
+        active = server.is_active(self.layout.unit)
         self.log.update(last_record=None, position=state.position if state else None)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()

@@ -163,7 +163,7 @@ class Info:
 
     def read(self) -> tuple[health.Instance, health.Status | None]:
         """The instance and its status."""
-        layout = server.Layout(self.params["version"])
+        layout = server.Layout.of(self.params)
         found = status.wait(layout, self.params["member"], self.params["port"], self.standbys, self.params["wait_s"])
         self.instance.update(vars(found[0]))
         self.status.update(status.summary_of(found[1]) if found[1] else {})
@@ -180,7 +180,8 @@ class Info:
         """Pure; see module_utils/postgresql/health.py."""
         params = self.params
         limits = health.Limits(**{name: params[name] for name in health.LIMITS})
-        return health.controls(*current, self.standbys, limits, params["synchronous"])
+        prefix = {"slot_prefix": ""} if params["manager"] == "patroni" else {}
+        return health.controls(*current, self.standbys, limits, synchronous=params["synchronous"], **prefix)
 
 
 def main() -> None:

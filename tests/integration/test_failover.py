@@ -13,43 +13,19 @@ import time
 import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut
 
-VERSION = "$(ls /usr/lib/postgresql)"
-DATA = f"/var/lib/postgresql/{VERSION}/main"
 UNIT = f"postgresql@{VERSION}-main"
 
 
-class Members:
-    """The two database hosts by what they are now, and what is done to them."""
-
-    def __init__(self, lab, waiting):
-        self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
-        self.confirm = f"confirm={lab.spec()['id']}"
-        self.durability = "strict"
-
-    def sql(self, host, statement, check=True):
-        """What a statement prints in the estate's database, as the superuser."""
-        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.lab.spec()["id"]} -c "{statement}" 2>&1'
-        return self.lab.ssh(host, command, check=check).strip()
-
-    def primary(self):
-        """The one that takes writes."""
-        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.names}
-        (found,) = [host for host, answer in answers.items() if answer == "f"]
-        return found
+class Pair(Members):
+    """Two database hosts, the one streaming from the other."""
 
     def standby(self, primary=None):
-        """The other one."""
+        """The one that is not primary."""
         primary = primary or self.primary()
         (found,) = [host for host in self.names if host != primary]
         return found
-
-    def play(self, name, *extra, check=True):
-        """A playbook with these extra variables; the estate's file says what durability it has."""
-        spec = {**self.lab.spec(), "postgresql": {"durability": self.durability}}
-        values = [json.dumps({"estate_spec": spec}), *extra]
-        flags = [word for value in values for word in (["-e", value] if value != "--check" else [value])]
-        return self.lab.playbook(name, *flags, check=check)
 
     def streams(self, primary, standby):
         """Whether the standby streams, and every commit waits for it."""
@@ -64,21 +40,13 @@ class Members:
         self.waiting(f"{standby} streams from {primary}", lambda: self.streams(primary, standby))
         assert self.play("data").changed_tasks() == [], "the roles follow the cluster, nobody moves them back"
 
-    def rows(self, host):
-        """The numbers that are in the database."""
-        return {int(line) for line in self.sql(host, f"SELECT number FROM {TABLE}").split()}
-
-    def power(self, verb, host):
-        """The power switch of a host of the lab: kill, start, stop, pause, unpause."""
-        subprocess.run(["docker", verb, f"estate-lab-{host}"], check=True, capture_output=True, timeout=120)
-
 
 @pytest.fixture(scope="module")
 def members(lab, waiting):
     """The pair under durability strict, with a table for the ledger; as they were afterwards."""
     if len(lab.group("db")) != 2:
         pytest.skip("one database host: nothing to fail over to")
-    found = Members(lab, waiting)
+    found = Pair(lab, waiting)
     first = found.primary()
     found.play("data")
     create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
@@ -219,29 +187,18 @@ def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab)
     assert -1 not in members.rows(old) | members.rows(new)
 
 
-def cut(members, host, peer, *directions):
-    """Drop packets between a host and an address: `in` what comes from it, `out` what goes there."""
-    address = members.lab.hosts[peer]["ansible_host"]
-    rules = {"in": f"input ip saddr {address}", "out": f"output ip daddr {address}"}
-    for direction in directions:
-        hook, _space, match = rules[direction].partition(" ")
-        chain = f"add chain inet cut {direction} {{ type filter hook {hook} priority -300; }}"
-        program = f"add table inet cut; {chain}; add rule inet cut {direction} {match} drop"
-        members.lab.ssh(host, f"nft '{program}'")
-
-
 @pytest.mark.drill
 @pytest.mark.parametrize("directions", [["in"], ["out"], ["in", "out"]], ids="-".join)
-def test_a_cut_between_the_members_stalls_writes_and_loses_none(members, writer, directions):
+def test_a_cut_between_the_members_stalls_writes_and_loses_none(members, writer, lab, directions):
     primary = members.primary()
-    cut(members, primary, members.standby(primary), *directions)
+    cut(lab, primary, members.standby(primary), *directions)
     try:
         time.sleep(2)
         had = writer.acknowledged()
         time.sleep(3)
         assert writer.acknowledged() == had, "strict: without the standby nothing is acknowledged"
     finally:
-        members.lab.ssh(primary, "nft delete table inet cut")
+        lab.ssh(primary, "nft delete table inet cut")
     ledger = settle(members, writer, primary)
     assert set(ledger.members()) == {primary}
     members.healthy(primary)
@@ -252,7 +209,7 @@ def test_a_primary_cut_off_from_everybody_but_the_operator_is_fenced_and_replace
     old = members.primary()
     new = members.standby(old)
     for peer in (new, lab.group("app")[0]):
-        cut(members, old, peer, "in", "out")
+        cut(lab, old, peer, "in", "out")
     intruder = Writer(lab, [old], first=10**9, session="any")
     members.play("failover", f"lost={old}", members.confirm)
     ledger = settle(members, writer, new)
@@ -280,10 +237,10 @@ def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
         "&& cp -a pg_wal.kept/. pg_wal/"
     )
     lab.ssh(host, f"{small}; systemctl start {UNIT}")
+    writer = None
     try:
         members.waiting("replication", lambda: members.streams(primary, members.standby(primary)))
-        first = max(members.rows(primary), default=0) + 1
-        writer = Writer(lab, members.names, first)
+        writer = Writer(lab, members.names, max(members.rows(primary), default=0) + 1)
         waiting("the first row", writer.acknowledged)
         lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
         fill = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
@@ -297,6 +254,8 @@ def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
         waiting("both again", lambda: members.streams(primary, members.standby(primary)), timeout=120)
         settle(members, writer, primary)
     finally:
+        if writer:
+            writer.stop()
         back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
         lab.ssh(
             host,

@@ -42,6 +42,8 @@ def host_ports(spec: dict, host: Any) -> list:
         ports += [(f"odoo.ports.{key}", "private", port) for key, port in spec["odoo"]["ports"].items()]
     if "db" in host.tiers:
         ports.append(("postgresql.port", "private", spec["postgresql"]["port"]))
+        if spec["postgresql"].get("shape") == "patroni":
+            ports.append(("Patroni", "private", API_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
     return ports
@@ -89,6 +91,8 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         peers = [peer for peer in in_tier(hosts, "db") if peer.name != host.name]
         add("postgresql", port, sources(in_tier(hosts, "app"), host, subnet), host.address, False)
         add("postgresql_replication", port, sources(peers, host, subnet), host.address, False)
+        if spec["postgresql"]["shape"] == "patroni":
+            add("patroni", [API_PORT], sources(peers, host, subnet), host.address, False)
         add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
     if "cache" in host.tiers:
         port = [spec["redis"]["port"]]

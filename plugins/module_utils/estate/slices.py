@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, sizing
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, patroni, sizing
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier, network, primary_of
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, SERIES
 
@@ -177,6 +177,25 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     standbys = [db.name for db in in_tier(hosts, "db") if db != primary]
     others = ", ".join(f'"{db.name}"' for db in in_tier(hosts, "db") if db != host)
     allowed = spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
+    strict = spec["postgresql"]["durability"] == "strict"
+    settings = {
+        "port": spec["postgresql"]["port"],
+        "max_connections": allowed,
+        **sizing.server_settings(budget.db, allowed, host.cpus),
+        "max_wal_senders": 10,
+        "max_replication_slots": 10,
+        # A standby that is away for long may not fill the primary's disk.
+        "max_slot_wal_keep_size": "4096MB",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    if spec["postgresql"]["shape"] == "patroni":
+        voters = [f"{voter.address}:{ETCD_CLIENT_PORT}" for voter in in_tier(hosts, "etcd")]
+        managed = patroni.plan(spec, settings, voters)
+    else:
+        managed = None
+        # Whichever member is primary: a commit waits until one of the others has it on disk.
+        settings["synchronous_standby_names"] = f"ANY 1 ({others})" if strict else ""
     return {
         "version": None,
         "role": "primary" if host == primary else "standby",
@@ -193,19 +212,8 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "databases": _databases(spec),
         "connections": need,
         "memory_mb": budget.db,
-        "settings": {
-            "port": spec["postgresql"]["port"],
-            "max_connections": allowed,
-            **sizing.server_settings(budget.db, allowed, host.cpus),
-            "max_wal_senders": 10,
-            "max_replication_slots": 10,
-            # A standby that is away for long may not fill the primary's disk.
-            "max_slot_wal_keep_size": "4096MB",
-            # Whichever member is primary: a commit waits until one of the others has it on disk.
-            "synchronous_standby_names": f"ANY 1 ({others})" if spec["postgresql"]["durability"] == "strict" else "",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-        },
+        "settings": settings,
+        "patroni": managed,
         "hba": _hba(spec, hosts, host, subnet),
     }
 

@@ -40,9 +40,9 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     return changes + _slots(current.slots, desired.slots)
 
 
-def slot_name(member: str) -> str:
-    """The slot of a member, on any other one that is primary. Slots know no hyphen."""
-    return SLOT_PREFIX + member.lower().replace("-", "_").replace(".", "_")
+def slot_name(member: str, prefix: str = SLOT_PREFIX) -> str:
+    """The slot of a member, on any other one that is primary. Slots know no hyphen. Patroni's have no prefix."""
+    return prefix + member.lower().replace("-", "_").replace(".", "_")
 
 
 def strangers(current: Current, desired: Desired, exclusive: bool) -> Control:

@@ -78,12 +78,15 @@ FROM pg_replication_slots WHERE slot_type = 'physical'
 """
 
 
-def read(port: int, desired: Desired) -> Current:
-    """What is there of what is desired. Raises EstateError when the server does not answer."""
+def read(port: int, desired: Desired, settings: dict[str, str]) -> Current:
+    """What is there of what is desired; `settings` as server.waiting() takes them.
+
+    Raises EstateError when the server does not answer.
+    """
     with client.connect(port, wait_s=60) as connection:
         standby = client.row(connection, "SELECT pg_is_in_recovery() AS standby")["standby"]
         slots = {slot["name"]: SlotFound(slot["active"], slot["lost"]) for slot in client.rows(connection, SLOTS)}
-        pending = tuple(setting.name for setting in server.pending(connection))
+        pending = tuple(setting.name for setting in server.waiting(connection, settings))
         wanted = [role.name for role in desired.roles]
         roles = {role["name"]: _role(role) for role in client.rows(connection, ROLES, wanted)}
         if standby:

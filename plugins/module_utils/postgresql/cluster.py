@@ -71,6 +71,7 @@ class Current:
     pending: settings that wait for a restart.
     primary_settings: the primary's values of NEVER_LESS_THAN_PRIMARY, as replayed into the control file.
     fenced: a switchover or failover stopped it for good; permitted: it may start as primary without asking the others.
+    rival: Patroni runs here, though systemd is to start the server.
     """
 
     own: Instance
@@ -80,6 +81,7 @@ class Current:
     primary_settings: dict[str, int] = field(default_factory=dict)
     fenced: bool = False
     permitted: bool = False
+    rival: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Desired:
 
     role: what a bare member becomes while no other member holds data; reality rules afterwards.
     restart: carry out the restart that pending settings wait for.
+    patroni: Patroni starts the server and says who is primary; one that a promotion left behind is its business.
     """
 
     role: str
@@ -95,9 +98,10 @@ class Desired:
     unit: str
     peers: tuple[Instance, ...] = ()
     restart: bool = False
+    patroni: bool = False
 
 
-def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
+def role_of(own: Instance, peers: tuple[Instance, ...], planned: str, patroni: bool = False) -> str:
     """The role this member has, or gets when it is bare. Raises EstateError where acting could cost data.
 
     Roles follow the cluster: after a failover the plan's first choice of a primary no longer matters.
@@ -106,7 +110,9 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
     holders = [peer for peer in peers if peer.data == READY]
     primaries = [peer for peer in holders if peer.role == PRIMARY]
     if own.data == READY:
-        _refuse_conflict(own, peers)
+        _refuse_strangers(own, holders)
+        if not patroni:
+            _refuse_rivals(own, peers)
         return own.role or PRIMARY
     if len(primaries) > 1:
         raise EstateError(f"two primaries: {_names(primaries)}; fence one and rejoin it before another member is added")
@@ -128,7 +134,12 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str) -> str:
 
 def plan(current: Current, desired: Desired) -> list[Change]:
     """The steps for this member, in order; the data of each Change names it for apply()."""
-    role = role_of(current.own, desired.peers, desired.role)
+    role = role_of(current.own, desired.peers, desired.role, desired.patroni)
+    if current.rival:
+        raise EstateError(
+            f"{current.own.describe()} is run by Patroni, and the specification says shape: streaming; nothing is "
+            "changed: write shape: patroni, or take it out of Patroni's hands first (roles/postgresql/README.md)"
+        )
     if current.fenced:
         raise EstateError(
             f"{current.own.describe()} is fenced: a switchover or failover stopped it for good; "
@@ -146,7 +157,8 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     elif current.leftovers:
         changes.append(Change("leftovers of an interrupted run", "delete", ", ".join(current.leftovers), data="clean"))
     own = current.own
-    if own.data == READY and own.role == PRIMARY and not own.running and not current.permitted:
+    starts_as_primary = own.data == READY and own.role == PRIMARY and not own.running
+    if starts_as_primary and not current.permitted and not desired.patroni:
         # role_of() has seen every member: the server need not ask them again, some of which may not run yet.
         changes.append(Change(f"start of {desired.unit}", "run", None, "permitted: no other is primary", data="permit"))
     if desired.restart and current.pending and _restart_allowed(role, current):
@@ -175,15 +187,19 @@ def _refuse_broken(own: Instance) -> None:
         )
 
 
-def _refuse_conflict(own: Instance, peers: tuple[Instance, ...]) -> None:
-    holders = [peer for peer in peers if peer.data == READY]
-    primaries = [peer for peer in holders if peer.role == PRIMARY]
+def _refuse_strangers(own: Instance, holders: list[Instance]) -> None:
     strangers = [peer for peer in holders if peer.system_identifier != own.system_identifier]
     if strangers:
         raise EstateError(
             f"{own.describe()} and {_names(strangers)} are different clusters; nothing is changed: "
             "find out which one holds the estate's data and move the other's directory away"
         )
+
+
+def _refuse_rivals(own: Instance, peers: tuple[Instance, ...]) -> None:
+    """A primary beside another one, or behind a promotion."""
+    holders = [peer for peer in peers if peer.data == READY]
+    primaries = [peer for peer in holders if peer.role == PRIMARY]
     if own.role != PRIMARY:
         return
     # One that a promotion left behind, and that does not run, keeps nobody from starting.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import SLOT_PREFIX, slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, Instance, Pending
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
@@ -79,11 +79,13 @@ def controls(
     status: Status | None,
     standbys: tuple[str, ...],
     limits: Limits,
+    *,
     synchronous: bool = False,
+    slot_prefix: str = SLOT_PREFIX,
 ) -> list[Control]:
     """All controls of this member; `standbys` are the other members, which must stream from it if it is primary.
 
-    synchronous: a commit must wait for one of them.
+    synchronous: a commit must wait for one of them. slot_prefix: what the names of their slots begin with.
     """
     here = instance.name
     title = f"PostgreSQL runs on {here}"
@@ -99,7 +101,7 @@ def controls(
         if synchronous:
             found.append(_synchronous(status))
         for standby in standbys:
-            found += _standby_of_primary(status, standby, limits)
+            found += _standby_of_primary(status, standby, slot_name(standby, slot_prefix), limits)
         return found
     return found + _standby(status, here, limits)
 
@@ -204,10 +206,10 @@ def _synchronous(status: Status) -> Control:
     )
 
 
-def _standby_of_primary(status: Status, standby: str, limits: Limits) -> list[Control]:
+def _standby_of_primary(status: Status, standby: str, slot_of_it: str, limits: Limits) -> list[Control]:
     key = f"postgresql.replication.{standby}"
     link = next((row for row in status.replication if row["member"] == standby), {})
-    slot = next((row for row in status.slots if row["name"] == slot_name(standby)), {})
+    slot = next((row for row in status.slots if row["name"] == slot_of_it), {})
     return [
         Control.check(f"{key}.streaming", f"{standby} streams from here", link.get("state"), "streaming"),
         Control.check(f"{key}.tls", f"{standby} streams over TLS", link.get("ssl"), True),

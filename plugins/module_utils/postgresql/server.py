@@ -24,9 +24,14 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
     Instance,
     Pending,
 )
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.settings import differs
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-ARGUMENTS = {"version": {"type": "str", "required": True}, "port": {"type": "int", "default": 5432}}
+ARGUMENTS = {
+    "version": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 5432},
+    "manager": {"type": "str", "choices": ["systemd", "patroni"], "default": "systemd"},
+}
 """Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
 LIBRARY = "/var/lib/postgresql"
 READY_WAIT_S = 120
@@ -34,6 +39,14 @@ BASE_BACKUP = "pg_basebackup"
 """Not the member's name: what a base backup has received may be thrown away, so no commit may count on it."""
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
 """What initdb and a base backup leave in the data directory; the configuration lies in /etc/postgresql."""
+RESTARTING = """
+SELECT s.name, s.setting, s.unit, s.vartype, current_setting(s.name) AS now
+FROM pg_settings s LEFT JOIN pg_file_settings f ON f.name = s.name AND f.seqno =
+     (SELECT max(seqno) FROM pg_file_settings WHERE name = s.name)
+WHERE s.context = 'postmaster' AND s.name = ANY(%s)
+  AND (s.source = 'command line' OR f.sourcefile IS NULL OR f.sourcefile LIKE '%%/estate.conf') ORDER BY 1
+"""
+"""Settings that only a restart changes; those that a file of the operator's own decides stay out of it."""
 PENDING = """
 SELECT s.name, current_setting(s.name) AS now, coalesce(f.setting, s.boot_val) AS then
 FROM pg_settings s LEFT JOIN pg_file_settings f ON f.name = s.name AND f.seqno =
@@ -44,10 +57,16 @@ WHERE s.pending_restart ORDER BY 1
 
 @dataclass(frozen=True)
 class Layout:
-    """Where Debian keeps a cluster: version "17", name "main"."""
+    """Where Debian keeps a cluster: version "17", name "main"; and who starts its server."""
 
     version: str
     name: str = "main"
+    manager: str = "systemd"
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> Layout:
+        """From the options of a module (ARGUMENTS)."""
+        return cls(params["version"], manager=params["manager"])
 
     @property
     def directory(self) -> str:
@@ -65,7 +84,14 @@ class Layout:
 
     @property
     def unit(self) -> str:
-        return f"postgresql@{self.version}-{self.name}.service"
+        program = "postgresql" if self.manager == "systemd" else "patroni"
+        return f"{program}@{self.version}-{self.name}.service"
+
+    @property
+    def rival(self) -> str:
+        """The unit that must not run beside it: Debian's own, where Patroni starts the server."""
+        program = "patroni" if self.manager == "systemd" else "postgresql"
+        return f"{program}@{self.version}-{self.name}.service"
 
     def program(self, name: str) -> str:
         return f"/usr/lib/postgresql/{self.version}/bin/{name}"
@@ -136,9 +162,9 @@ def is_running(layout: Layout) -> bool:
         return False
 
 
-def is_active(layout: Layout) -> bool:
-    """Whether the unit runs, starts, or waits to be started again."""
-    command = ["systemctl", "is-active", layout.unit]
+def is_active(unit: str) -> bool:
+    """Whether a unit runs, starts, or waits to be started again."""
+    command = ["systemctl", "is-active", unit]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return said not in ("inactive", "failed", "unknown", "")
 
@@ -162,6 +188,17 @@ def pending(connection: Any) -> tuple[Pending, ...]:
     return tuple(Pending(**found) for found in client.rows(connection, PENDING))
 
 
+def waiting(connection: Any, wanted: dict[str, str]) -> tuple[Pending, ...]:
+    """Settings that wait for a restart, and those that would if the server were to have these."""
+    already = pending(connection)
+    names = {setting.name for setting in already}
+    return already + tuple(
+        Pending(found["name"], found["now"], wanted[found["name"]])
+        for found in client.rows(connection, RESTARTING, list(wanted))
+        if found["name"] not in names and differs(found, wanted[found["name"]])
+    )
+
+
 def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
     """A new cluster with data checksums, made beside and renamed into place."""
     _fresh_staging(layout)
@@ -178,7 +215,7 @@ def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
     _finish(layout)
 
 
-def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> None:
+def clone(layout: Layout, source: str, slot: str | None, passfile: int, lock: int) -> None:
     """A standby from a base backup. `source` is a conninfo without password; `passfile` the descriptor of a pgpass."""
     _fresh_staging(layout)
     run(
@@ -190,7 +227,8 @@ def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> N
                 "--dbname",
                 f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}",
             ),
-            *("--wal-method", "stream", "--slot", slot, "--checkpoint", "fast", "--no-password"),
+            *("--wal-method", "stream", "--checkpoint", "fast", "--no-password"),
+            *(("--slot", slot) if slot else ()),
         ],
         "pg_basebackup",
         (lock, passfile),

@@ -135,7 +135,7 @@ def test_access_judges_strangers_as_exclusive_says(call, monkeypatch):
     found = Current(standby=True, roles={"consultant": RoleFound("LOGIN NOSUPERUSER")})
     ready = cluster.Instance("db1", "ready", "standby", True, "42", 1, "in archive recovery")
     monkeypatch.setattr(server, "read_instance", lambda layout, name: ready)
-    monkeypatch.setattr(access_client, "read", lambda port, desired: found)
+    monkeypatch.setattr(access_client, "read", lambda port, desired, settings: found)
     states = [call(postgresql_access, **ACCESS, exclusive=value)["controls"][0]["state"] for value in (True, False)]
     assert states == ["fail", "exempt"]
 

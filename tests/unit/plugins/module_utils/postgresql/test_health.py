@@ -43,7 +43,7 @@ LIMITS = Limits(max_lag_bytes=1000, max_lag_seconds=5, max_connections_percent=9
 
 def judged(status, role="primary", synchronous=False):
     instance = Instance("db1", "ready", role, status is not None, "42", 1, "in production")
-    found = health.controls(instance, status, ("db2",), LIMITS, synchronous)
+    found = health.controls(instance, status, ("db2",), LIMITS, synchronous=synchronous)
     assert len({control.id for control in found}) == len(found)
     return {control.id.removeprefix("postgresql."): control for control in found}
 

@@ -1,0 +1,273 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster in Patroni's hands is broken under a writer, again and again; every acknowledged row is counted afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import time
+
+import pytest
+
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut
+
+UNIT = f"patroni@{VERSION}-main"
+RUNS = 10
+pytestmark = pytest.mark.drill
+
+
+class Cluster(Members):
+    """The members as Patroni has them."""
+
+    def patroni(self, host, path="cluster"):
+        """What a member's REST API answers, asked with its own certificate."""
+        tls = "/etc/estate/tls/postgresql"
+        address = self.lab.hosts[host]["ansible_host"]
+        program = (
+            "import ssl, urllib.request as u\n"
+            f"c = ssl.create_default_context(cafile='{tls}/ca.pem')\n"
+            f"c.load_cert_chain('{tls}/cert.pem', '{tls}/key.pem')\n"
+            f"print(u.urlopen('https://{address}:8008/{path}', context=c, timeout=5).read().decode())"
+        )
+        return json.loads(self.lab.ssh(host, f'python3 -c "{program}"'))
+
+    def roles(self, host):
+        """Role of each member that serves, as one of them sees it."""
+        members = self.patroni(host)["members"]
+        return {member["name"]: member["role"] for member in members if member["state"] in ("running", "streaming")}
+
+    def synchronous(self, host):
+        """The standby that commits wait for."""
+        return next(name for name, role in self.roles(host).items() if role == "sync_standby")
+
+    def make_synchronous(self, host):
+        """Let commits wait for this standby, by taking the one away that they wait for."""
+        leader = self.primary()
+        if (waited_for := self.synchronous(leader)) != host:
+            self.lab.ssh(waited_for, f"systemctl stop {UNIT}")
+            self.waiting(f"{host} is waited for", lambda: self.roles(leader).get(host) == "sync_standby")
+            self.lab.ssh(waited_for, f"systemctl start {UNIT}")
+        self.waiting("every member serves", self.whole, timeout=120)
+
+    def whole(self):
+        """Whether every member serves, one leads and one is waited for."""
+        roles = self.roles(self.primary())
+        return set(roles) == set(self.names) and "sync_standby" in roles.values()
+
+    def healthy(self):
+        """Wait until it is whole; nothing is left to do then."""
+        self.waiting("every member serves", self.whole, timeout=120)
+        assert self.play("data").changed_tasks() == [], "the roles follow the cluster, nobody moves them back"
+
+
+@pytest.fixture(scope="module")
+def members(lab, waiting):
+    """The cluster, with a table for the ledger."""
+    if "etcd" not in lab.groups:
+        pytest.skip("no voters: this estate has no Patroni")
+    found = Cluster(lab, waiting)
+    waiting("every member serves", found.whole, timeout=120)
+    create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
+    found.sql(found.primary(), f"SET ROLE {lab.spec()['id']}_application; {create}")
+    yield found
+    found.sql(found.primary(), f"DROP TABLE {TABLE}")
+
+
+@pytest.fixture
+def watch(members, lab):
+    """A writer as Odoo is one, and one on each member that tries to write there, all the time."""
+    first = max((number for number in members.rows(members.primary()) if number < 10**8), default=0) + 1
+    running = {"any": Writer(lab, members.names, first)}
+    start = int(time.time()) % 10**7
+    for index, name in enumerate(members.names, 1):
+        running[name] = Writer(lab, [name], 10**8 * index + start, pause=0.1, session="any")
+    members.waiting("the first row", running["any"].acknowledged)
+    yield running
+    for writer in running.values():
+        writer.stop()
+
+
+def settle(members, watch):
+    """The writer goes on; all it was promised is there, on every member; no two members took writes at a time."""
+    had = watch["any"].acknowledged()
+    members.waiting("the writer goes on", lambda: watch["any"].acknowledged() > had + 20, timeout=60)
+    ledgers = {name: writer.stop() for name, writer in watch.items()}
+    promised = {number for ledger in ledgers.values() for _at, _member, number in ledger.acks}
+    members.waiting("every member serves", members.whole, timeout=180)
+    for name in members.names:
+        members.waiting(f"the rows on {name}", lambda name=name: promised <= members.rows(name))
+    acks = sorted(ack for ledger in ledgers.values() for ack in ledger.acks)
+    spells = [member for member, _group in itertools.groupby(member for _at, member, _number in acks)]
+    return ledgers["any"], spells
+
+
+def gap(ledger, since):
+    """Seconds from then to the first row acknowledged by another member than before."""
+    before = [member for at, member, _number in ledger.acks if at <= since][-1]
+    return next(at for at, member, _number in ledger.acks if at > since and member != before) - since
+
+
+def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
+    old = members.primary()
+    new = members.synchronous(old)
+    foretold = members.play("switchover", "--check")
+    assert [host for host, _task in foretold.changed_tasks()] == [new], "check mode tells of the move"
+    assert members.primary() == old
+    members.play("switchover")
+    ledger, spells = settle(members, watch)
+    assert ledger.members() == [old, new]
+    assert len(spells) == 2
+    assert ledger.longest_gap() <= 3, "seconds of refused writes"
+    members.healthy()
+
+
+def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_property):
+    """Ten times: from the host's end to the first acknowledged row elsewhere; Odoo answers again, never restarted."""
+    containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"
+    started = lab.docker(lab.group("app")[0], containers)
+    took, answered = [], []
+    for _run in range(RUNS):
+        old = members.primary()
+        first = max((number for number in members.rows(old) if number < 10**8), default=0) + 1
+        writer = Writer(lab, members.names, first)
+        waiting("rows", lambda writer=writer: writer.acknowledged() > 50)
+        members.power("kill", old)
+        lost = time.monotonic()
+        waiting("a row elsewhere", lambda w=writer, o=old, t=lost: any(a > t and m != o for a, m, _n in w.ledger.acks))
+        took.append(gap(writer.ledger, lost))
+        waiting("Odoo", lambda: lab.get(f"{site}/web/login", timeout=5).status_code == 200, timeout=60)
+        answered.append(time.monotonic() - lost)
+        ledger = writer.stop()
+        new = members.primary()
+        assert {number for _at, _member, number in ledger.acks} <= members.rows(new)
+        members.power("start", old)
+        waiting("every member serves", members.whole, timeout=180)
+    print("writable after", [round(one, 1) for one in took], "Odoo after", [round(one, 1) for one in answered])
+    (lab.root / ".lab/artefacts/failover-patroni.json").write_text(json.dumps({"writable_s": took, "odoo_s": answered}))
+    assert statistics.median(took) <= 20
+    assert max(took) <= 25
+    assert lab.docker(lab.group("app")[0], containers) == started, "Odoo found the new primary without a restart"
+    members.healthy()
+
+
+@pytest.mark.parametrize("how", ["postmaster", "patroni", "backend"])
+def test_a_killed_process_costs_seconds(members, watch, how):
+    old = members.primary()
+    pid = {
+        "postmaster": f"head -n 1 {DATA}/postmaster.pid",
+        "patroni": "pgrep -u postgres -f /usr/bin/patroni",
+        "backend": f"pgrep -u postgres -f '{members.lab.spec()['id']}_application.*idle|INSERT' | head -n 1",
+    }[how]
+    members.lab.ssh(old, f"kill -9 $({pid})")
+    time.sleep(8)
+    ledger, _spells = settle(members, watch)
+    assert ledger.longest_gap() <= 10
+    if how == "patroni":
+        assert ledger.members() == [old], "the server goes on, Patroni comes back"
+    members.healthy()
+
+
+@pytest.mark.parametrize("directions", [["in"], ["out"], ["in", "out"]], ids="-".join)
+def test_a_leader_that_is_cut_off_is_replaced_and_acknowledges_nothing(members, watch, lab, directions):
+    """Cut from voters and members; people reach it still, and no row of theirs is acknowledged there."""
+    old = members.primary()
+    others = [host for host in {*members.names, *lab.group("etcd")} if host != old]
+    for peer in others:
+        cut(lab, old, peer, *directions)
+    cut_at = time.monotonic()
+    try:
+        members.waiting("a row elsewhere", lambda: watch["any"].ledger.members()[-1] != old, timeout=60)
+        time.sleep(5)
+    finally:
+        lab.ssh(old, "nft delete table inet cut")
+    intruder = watch[old].ledger
+    elsewhere = next(at for at, member, _n in watch["any"].ledger.acks if at > cut_at and member != old)
+    assert [ack for ack in intruder.acks if ack[0] > elsewhere] == []
+    settle(members, watch)
+    members.healthy()
+
+
+def test_a_minority_of_the_voters_is_not_missed(members, watch, lab):
+    leader = members.primary()
+    voter = next(host for host in lab.group("etcd") if host != leader)
+    lab.ssh(voter, "systemctl kill -s KILL etcd; systemctl stop etcd")
+    time.sleep(30)
+    lab.ssh(voter, "systemctl start etcd")
+    ledger, _spells = settle(members, watch)
+    assert ledger.members() == [leader]
+    assert ledger.longest_gap() <= 12
+    members.healthy()
+
+
+def test_without_a_majority_of_the_voters_the_leader_goes_on_as_long_as_all_members_agree(members, watch, lab):
+    leader = members.primary()
+    down = lab.group("etcd")[:2]
+    for voter in down:
+        lab.ssh(voter, "systemctl stop etcd")
+    try:
+        time.sleep(40)
+        had = watch["any"].acknowledged()
+        members.waiting("rows without voters", lambda: watch["any"].acknowledged() > had + 20, timeout=20)
+        # A member that does not answer may be on the other side of a cut, with the voters: now nobody may write.
+        lost = next(name for name in members.names if name not in (leader, members.names[-1]))
+        members.power("pause", lost)
+        try:
+            time.sleep(45)
+            had = watch["any"].acknowledged()
+            time.sleep(3)
+            assert watch["any"].acknowledged() == had
+        finally:
+            members.power("unpause", lost)
+    finally:
+        for voter in down:
+            lab.ssh(voter, "systemctl start etcd")
+    settle(members, watch)
+    members.healthy()
+
+
+@pytest.mark.parametrize("where", ["primary", "standby"])
+def test_a_full_disk_loses_nothing(members, watch, lab, where):
+    """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""
+    primary = members.primary()
+    host = next(name for name in members.names if name != primary)
+    for writer in watch.values():
+        writer.stop()
+    small = (
+        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 320)) "
+        "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
+        "&& cp -a pg_wal.kept/. pg_wal/"
+    )
+    lab.ssh(host, f"{small}; systemctl start {UNIT}")
+    members.waiting("every member serves", members.whole, timeout=120)
+    if where == "primary":
+        members.make_synchronous(host)
+        members.play("switchover", f"target={host}")
+    now = members.primary()
+    assert (now == host) is (where == "primary")
+    writer = Writer(lab, members.names, max(n for n in {0, *members.rows(now)} if n < 10**8) + 1)
+    members.waiting("the first row", writer.acknowledged)
+    try:
+        lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
+        fill = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
+        for _segment in range(12):
+            members.sql(now, fill, check=False)
+        time.sleep(30)
+        lab.ssh(host, f"rm -f {DATA}/pg_wal/filler")
+        had = writer.acknowledged()
+        members.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20, timeout=120)
+    finally:
+        writer.stop()
+        back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
+        lab.ssh(
+            host,
+            f"systemctl stop {UNIT}; cd {DATA} && rm -f pg_wal/filler && cp -a pg_wal pg_wal.now && {back}; "
+            f"systemctl start {UNIT}",
+        )
+    promised = {number for _at, _member, number in writer.ledger.acks}
+    members.waiting("every member serves", members.whole, timeout=180)
+    for name in members.names:
+        members.waiting(f"the rows on {name}", lambda name=name: promised <= members.rows(name))
+    members.healthy()

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database hosts of a lab: what is asked of them, and what is done to them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from ansible_collections.retailerp.estate.tests.ledger import TABLE
+
+VERSION = "$(ls /usr/lib/postgresql)"
+DATA = f"/var/lib/postgresql/{VERSION}/main"
+
+
+class Members:
+    """All database hosts. `durability` is what the estate's file says in every play."""
+
+    def __init__(self, lab, waiting):
+        self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
+        self.confirm = f"confirm={lab.spec()['id']}"
+        self.durability = "strict"
+
+    def sql(self, host, statement, check=True):
+        """What a statement prints in the estate's database, as the superuser."""
+        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.lab.spec()["id"]} -c "{statement}" 2>&1'
+        return self.lab.ssh(host, command, check=check).strip()
+
+    def primary(self):
+        """The one that takes writes."""
+        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.names}
+        (found,) = [host for host, answer in answers.items() if answer == "f"]
+        return found
+
+    def play(self, name, *extra, check=True):
+        """A playbook with these extra variables; the estate's file says what durability it has."""
+        spec = self.lab.spec()
+        spec = {**spec, "postgresql": {**spec.get("postgresql", {}), "durability": self.durability}}
+        values = [json.dumps({"estate_spec": spec}), *extra]
+        flags = [word for value in values for word in (["-e", value] if value != "--check" else [value])]
+        return self.lab.playbook(name, *flags, check=check)
+
+    def rows(self, host):
+        """The numbers that are in the database."""
+        return {int(line) for line in self.sql(host, f"SELECT number FROM {TABLE}").split()}
+
+    def power(self, verb, host):
+        """The power switch of a host of the lab: kill, start, stop, pause, unpause."""
+        subprocess.run(["docker", verb, f"estate-lab-{host}"], check=True, capture_output=True, timeout=120)
+
+
+def cut(lab, host, peer, *directions):
+    """Drop packets between a host and an address: `in` what comes from it, `out` what goes there."""
+    address = lab.hosts[peer]["ansible_host"]
+    rules = {"in": f"input ip saddr {address}", "out": f"output ip daddr {address}"}
+    for direction in directions:
+        hook, _space, match = rules[direction].partition(" ")
+        chain = f"add chain inet cut {direction} {{ type filter hook {hook} priority -300; }}"
+        program = f"add table inet cut; {chain}; add rule inet cut {direction} {match} drop"
+        lab.ssh(host, f"nft '{program}'")
