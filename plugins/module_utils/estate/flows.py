@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 
+#: etcd's registered ports. Nothing else on an estate's hosts wants them, so they are no options.
+ETCD_CLIENTS, ETCD_PEERS = 2379, 2380
 _DEFAULT_PORT = {"https": 443, "http": 80}
 
 
@@ -46,6 +48,8 @@ def host_ports(spec: dict, host: Any) -> list:
             ports.append(("Patroni", "private", API_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
+    if "etcd" in host.tiers:
+        ports += [("etcd clients", "private", ETCD_CLIENTS), ("etcd peers", "private", ETCD_PEERS)]
     return ports
 
 
@@ -99,6 +103,12 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         clients = in_tier(hosts, "app") + in_tier(hosts, "edge")
         add("redis", port, sources(clients, host, subnet), host.address, False)
         add("redis_monitor", port, sources(ops, host, subnet), host.address, False)
+    if "etcd" in host.tiers:
+        voters = [voter for voter in in_tier(hosts, "etcd") if voter.name != host.name]
+        # Patroni runs on the database hosts, votes or not; what voters ask each other as clients is their health.
+        clients = {client.name: client for client in [*voters, *in_tier(hosts, "db")] if client.name != host.name}
+        add("etcd", [ETCD_CLIENTS], [f"{client.address}/32" for client in clients.values()], host.address, False)
+        add("etcd_peers", [ETCD_PEERS], [f"{voter.address}/32" for voter in voters], host.address, False)
     add("services", list(host.service_ports), [spec["private_network"]] if host.service_ports else [], None, False)
     return flows
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Inventory groups that make up an estate; each must hold a host, except those in OPTIONAL_TIERS.
-TIERS = ("edge", "app", "db", "cache", "ops")
-OPTIONAL_TIERS = ("ops",)
+TIERS = ("edge", "app", "db", "cache", "etcd", "ops")
+OPTIONAL_TIERS = ("etcd", "ops")
 #: Tiers whose hosts run a container engine.
 DOCKER_TIERS = ("edge", "app", "ops")
 

@@ -85,4 +85,5 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
         "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
+        "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

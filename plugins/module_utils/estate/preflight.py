@@ -16,7 +16,7 @@ MEMORY_TOLERANCE = 0.93
 #: Tokens and certificates are judged by the clock; identity providers allow minutes, replication logs less.
 CLOCK_TOLERANCE_S = 30
 #: Free space (MiB) under /var: images and filestore, databases, logs.
-DISK_MB = {"edge": 2048, "app": 6144, "db": 2048, "cache": 1024, "ops": 2048}
+DISK_MB = {"edge": 2048, "app": 6144, "db": 2048, "cache": 1024, "etcd": 1024, "ops": 2048}
 
 
 def controls(state: Mapping[str, Any], planned: Mapping[str, Any]) -> list:

@@ -23,6 +23,10 @@ LEAST_WORKERS = 2
 #: What is used is capped by the container.
 WORKER_LIMITS = {"memory_soft_mb": 2048, "memory_hard_mb": 2560, "time_cpu_s": 60, "time_real_s": 120}
 
+#: Patroni keeps a few KiB in etcd. With an hour of history that is some MiB: the quota only bounds what goes wrong.
+ETCD_MB = 128
+ETCD_QUOTA_MB = 64
+
 CONNECTIONS_PER_WORKER = 3
 #: The bus holds many clients in one process; it borrows connections for moments only.
 CONNECTIONS_BUS = 16
@@ -42,6 +46,7 @@ class Budget:
     system: int
     edge: int
     cache: int
+    etcd: int
     ops: int
     app: int
     db: int
@@ -49,7 +54,7 @@ class Budget:
     @property
     def total(self) -> int:
         """Everything together; never more than the host has."""
-        return self.system + self.edge + self.cache + self.ops + self.app + self.db
+        return self.system + self.edge + self.cache + self.etcd + self.ops + self.app + self.db
 
 
 def clamp(value: float, low: int, high: int) -> int:
@@ -68,11 +73,12 @@ def budget(host: Any, maxmemory_mb: Any = None) -> Budget:
     cache = 0
     if "cache" in tiers:
         cache = rest if alone else cache_need(maxmemory_mb or clamp(rest // 32, 64, 1024))
-    left = max(0, rest - edge - ops - cache)
+    etcd = (rest if alone else ETCD_MB) if "etcd" in tiers else 0
+    left = max(0, rest - edge - ops - cache - etcd)
     both = "app" in tiers and "db" in tiers
     app = (left * 65 // 100 if both else left) if "app" in tiers else 0
     db = (left - app) if "db" in tiers else 0
-    return Budget(system, edge, cache, ops, app, db)
+    return Budget(system, edge, cache, etcd, ops, app, db)
 
 
 def cache_need(maxmemory_mb: int) -> int:

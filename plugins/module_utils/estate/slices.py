@@ -289,3 +289,17 @@ def redis(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
             "monitor": {"keys": []},
         },
     }
+
+
+def etcd(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
+    """A voter's slice."""
+    return {
+        "name": host.name,
+        "address": host.address,
+        "client_port": flows.ETCD_CLIENTS,
+        "peer_port": flows.ETCD_PEERS,
+        "members": _named(hosts, "etcd"),
+        "token": spec["id"],
+        "memory_mb": min(budget.etcd, 256),
+        "quota_mb": sizing.ETCD_QUOTA_MB,
+    }
