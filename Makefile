@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming drills bench
+.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -92,6 +92,13 @@ scenario-postgresql_streaming: setup ## The database pair, broken in every way; 
 	@pytest tests/integration/test_failover.py
 	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
 
+scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken in every way; no acknowledged row is lost
+	$(call phase,"Molecule postgresql_patroni: automatic failover under faults (about 35 min)")
+	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
+	@molecule --base-config molecule/config.yml test -s postgresql_patroni --destroy never
+	@ESTATE_INVENTORY=molecule/postgresql_patroni/inventory pytest tests/integration/test_patroni.py tests/integration/test_etcd.py
+	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
+
 test: ## Everything but the slow fault drills
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit sanity
@@ -102,7 +109,7 @@ drills: setup ## The slow fault drills, on the lab that is up
 	$(call phase,"Fault drills")
 	@pytest tests/integration -m drill
 
-test-all: test scenario-postgresql_streaming ## make test, then the fault drills on labs of their own
+test-all: test scenario-postgresql_streaming scenario-postgresql_patroni ## make test, then the fault drills on labs of their own
 	@$(MAKE) --no-print-directory demo
 	@$(MAKE) --no-print-directory drills
 	@$(MAKE) --no-print-directory lab-down

@@ -12,9 +12,8 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   version:
-    description: Major version of the server.
+    description: Major version of the server. Without it the one that the distribution packages.
     type: str
-    required: true
   port:
     description: TCP port, which also names the socket.
     type: int

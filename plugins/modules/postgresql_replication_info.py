@@ -99,6 +99,7 @@ instance:
   type: dict
   sample:
     name: db1
+    version: "17"
     data: ready
     role: primary
     running: true
@@ -165,7 +166,7 @@ class Info:
         """The instance and its status."""
         layout = server.Layout.of(self.params)
         found = status.wait(layout, self.params["member"], self.params["port"], self.standbys, self.params["wait_s"])
-        self.instance.update(vars(found[0]))
+        self.instance.update(vars(found[0]), version=layout.version)
         self.status.update(status.summary_of(found[1]) if found[1] else {})
         return found
 

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.patroni import API_PORT
 
 #: etcd's registered ports. Nothing else on an estate's hosts wants them, so they are no options.
 ETCD_CLIENTS, ETCD_PEERS = 2379, 2380

@@ -190,7 +190,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "log_timezone": "UTC",
     }
     if spec["postgresql"]["shape"] == "patroni":
-        voters = [f"{voter.address}:{ETCD_CLIENT_PORT}" for voter in in_tier(hosts, "etcd")]
+        voters = [f"{voter.address}:{flows.ETCD_CLIENTS}" for voter in in_tier(hosts, "etcd")]
         managed = patroni.plan(spec, settings, voters)
     else:
         managed = None

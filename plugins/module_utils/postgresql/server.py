@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
@@ -28,11 +29,14 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.settin
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 ARGUMENTS = {
-    "version": {"type": "str", "required": True},
+    "version": {"type": "str"},
     "port": {"type": "int", "default": 5432},
     "manager": {"type": "str", "choices": ["systemd", "patroni"], "default": "systemd"},
 }
 """Which server on the host is meant, as every module takes it (documented in doc_fragments/postgresql_server.py)."""
+PACKAGED = {"12": "15", "13": "17"}
+"""The major version that each release of Debian packages."""
+OS_RELEASE = Path("/etc/os-release")
 LIBRARY = "/var/lib/postgresql"
 READY_WAIT_S = 120
 BASE_BACKUP = "pg_basebackup"
@@ -59,7 +63,7 @@ WHERE s.pending_restart ORDER BY 1
 class Layout:
     """Where Debian keeps a cluster: version "17", name "main"; and who starts its server."""
 
-    version: str
+    given: str | None
     name: str = "main"
     manager: str = "systemd"
 
@@ -67,6 +71,11 @@ class Layout:
     def of(cls, params: dict[str, Any]) -> Layout:
         """From the options of a module (ARGUMENTS)."""
         return cls(params["version"], manager=params["manager"])
+
+    @property
+    def version(self) -> str:
+        """The major version, given or the one that this host's distribution packages."""
+        return self.given or packaged(OS_RELEASE.read_text(encoding="utf-8"))
 
     @property
     def directory(self) -> str:
@@ -95,6 +104,16 @@ class Layout:
 
     def program(self, name: str) -> str:
         return f"/usr/lib/postgresql/{self.version}/bin/{name}"
+
+
+def packaged(os_release: str) -> str:
+    """The major version this release of the distribution has, by its /etc/os-release (its manual: os-release(5))."""
+    told = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', os_release, re.MULTILINE))
+    version = PACKAGED.get(told.get("VERSION_ID", "")) if told.get("ID") == "debian" else None
+    if version is None:
+        name = told.get("PRETTY_NAME", "this system")
+        raise EstateError(f"which PostgreSQL {name} packages is not known; of Debian {' and '.join(PACKAGED)} it is")
+    return version
 
 
 def read_instance(layout: Layout, name: str) -> Instance:
