@@ -29,7 +29,8 @@ while True:
     try:
         if connection is None or connection.closed:
             connection = psycopg.connect(conninfo, password=given["password"], autocommit=True)
-            member = connection.execute("SHOW cluster_name").fetchone()[0]
+            address = connection.execute("SELECT host(inet_server_addr())").fetchone()[0]
+            member = given["members"][address]
         connection.execute(f"INSERT INTO {given['table']} VALUES (%s, %s)", (number, member))
         print("ack", member, number, flush=True)
     except psycopg.Error as err:
@@ -77,6 +78,7 @@ class Writer:
             "password": secrets["postgresql_application"],
             "ca": secrets["ca_certificate"],
             "table": TABLE,
+            "members": dict(zip(addresses, hosts)),
             "first": first,
             "pause": pause,
         }
