@@ -42,7 +42,7 @@ def controls(wanted: Wanted, members: Any, statuses: Mapping[str, Mapping], quot
             "pass" if len(leaders) == 1 and leaders[0] != "nobody" else "fail",
             leaders,
             "one voter",
-            "" if len(leaders) == 1 and leaders[0] != "nobody" else "voters do not reach each other on the peer port",
+            "" if len(leaders) == 1 and leaders[0] != "nobody" else "voters do not reach each other on the peer port, or one is of another cluster",
         ),
         Control.check(
             "etcd.alarms",

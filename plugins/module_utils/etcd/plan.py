@@ -60,7 +60,7 @@ class Seen:
 
 def plan(wanted: Wanted, seen: Seen) -> list[Change]:
     """The changes that make this voter a member and members that were taken out of the plan none; or a refusal."""
-    if seen.members is None:
+    if seen.members is None or (not seen.data and _being_made(wanted, seen)):
         return _without_majority(wanted, seen)
     planned = {wanted.url(name): name for name in wanted.members}
     url = wanted.url(wanted.name)
@@ -78,6 +78,12 @@ def plan(wanted: Wanted, seen: Seen) -> list[Change]:
     if leaving or admit:
         _majority_stays(seen, [*leaving, *lost], planned)
     return changes
+
+
+def _being_made(wanted: Wanted, seen: Seen) -> bool:
+    """Whether the cluster that answers was made in this run: the last voters find a majority of the first ones there."""
+    nobody_voted = set(wanted.found) >= set(wanted.members) and not any(wanted.found.values())
+    return nobody_voted and {member.url for member in seen.members} == {wanted.url(name) for name in wanted.members}
 
 
 def _without_majority(wanted: Wanted, seen: Seen) -> list[Change]:
