@@ -31,6 +31,11 @@ def test_a_second_onboard_changes_nothing(lab, converged):
     assert set(again.stats().values()) == {0}
 
 
+def test_the_data_tier_takes_few_tasks(lab, converged):
+    done = lab.playbook("data")
+    assert {host: count for host, count in done.stats("ok").items() if host in lab.group("db") and count > 10} == {}
+
+
 def test_check_mode_on_a_converged_estate_tells_nothing(lab, converged):
     assert lab.playbook("onboard", "--check", "--diff").changed_tasks() == []
 

@@ -35,7 +35,11 @@ class FakeApi:
         if path == "/switchover":
             for member in self.members:
                 member["role"] = "leader" if member["name"] == body["candidate"] else "replica"
-        answers = {"/cluster": {"members": self.members}, "/config": self.settings, "/patroni": {"dcs_last_seen": 2**40}}
+        answers = {
+            "/cluster": {"members": self.members},
+            "/config": self.settings,
+            "/patroni": {"dcs_last_seen": 2**40},
+        }
         return 200, answers.get(path, "done")
 
     do = api.Api.do

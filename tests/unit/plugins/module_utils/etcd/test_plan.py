@@ -91,7 +91,9 @@ def test_a_voter_with_data_only_starts_when_nobody_answers():
 
 
 def test_a_voter_that_lost_its_data_is_another_member():
-    changes = plan(wanted("ops1", found={"db1": True, "db2": True, "ops1": False}), seen(healthy=("db1", "db2"), **BARE))
+    changes = plan(
+        wanted("ops1", found={"db1": True, "db2": True, "ops1": False}), seen(healthy=("db1", "db2"), **BARE)
+    )
     assert told(changes) == [("etcd member ops1", "delete"), ("admission to etcd", "create")]
     assert changes[1].data == ("admit", "member")
 
@@ -129,7 +131,9 @@ def test_a_voter_that_was_removed_comes_back_without_its_data():
 def test_a_voter_leaves_before_another_comes():
     """A lost one would count towards the majority that adding needs."""
     members = ("db1", "db2", "ops2")
-    changes = plan(wanted("ops2", members, {"db1": True, "db2": True, "ops2": False}), seen(healthy=("db1", "db2"), **BARE))
+    changes = plan(
+        wanted("ops2", members, {"db1": True, "db2": True, "ops2": False}), seen(healthy=("db1", "db2"), **BARE)
+    )
     assert told(changes) == [("etcd member ops1", "delete"), ("admission to etcd", "create")]
 
 
