@@ -226,6 +226,31 @@ def test_a_primary_cut_off_from_everybody_but_the_operator_is_fenced_and_replace
 
 
 @pytest.mark.drill
+def test_a_primary_whose_clock_is_an_hour_ahead_loses_nothing(members, lab, waiting):
+    """Hosts of the lab share one clock: the server alone is told another time. Before the writer, as it restarts."""
+    old = members.primary()
+    new = members.standby(old)
+    environment = f"/etc/postgresql/{VERSION}/main/environment"
+    ahead = "LD_PRELOAD = '$(dpkg -L libfaketime | grep libfaketime.so.1)'\\nFAKETIME = '+1h'\\n"
+    lab.ssh(old, "apt-get -qq update && apt-get install -qqy --no-install-recommends libfaketime")
+    lab.ssh(
+        old, f'cp -a {environment} /root/environment && printf "{ahead}" >> {environment} && systemctl restart {UNIT}'
+    )
+    try:
+        waiting("both", lambda: members.streams(old, new))
+        assert float(members.sql(old, "SELECT extract(epoch FROM clock_timestamp())")) - time.time() > 3000
+        writer = Writer(lab, members.names, max(members.rows(old), default=0) + 1)
+        waiting("rows", lambda: writer.acknowledged() > 50)
+        members.play("switchover")
+        waiting("rows on the new primary", lambda: writer.ledger.members() == [old, new])
+        promised = {number for _at, _member, number in writer.stop().acks}
+        assert promised <= members.rows(new)
+    finally:
+        lab.ssh(old, f"cp -a /root/environment {environment} && systemctl restart {UNIT}")
+    members.healthy(new)
+
+
+@pytest.mark.drill
 @pytest.mark.parametrize("where", ["primary", "standby"])
 def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
     """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""

@@ -228,6 +228,28 @@ def test_without_a_majority_of_the_voters_the_leader_goes_on_as_long_as_all_memb
     members.healthy()
 
 
+def test_a_leader_whose_clock_is_an_hour_ahead_is_replaced_like_any_other(members, watch, lab):
+    """Hosts of the lab share one clock: Patroni alone is told another time. What it goes by are the voters' leases."""
+    old = members.primary()
+    folder = f"/run/systemd/system/{UNIT}.service.d"
+    ahead = "[Service]\\nEnvironment=LD_PRELOAD=$(dpkg -L libfaketime | grep libfaketime.so.1) FAKETIME=+1h\\n"
+    lab.ssh(old, "apt-get -qq update && apt-get install -qqy --no-install-recommends libfaketime")
+    lab.ssh(old, f'mkdir -p {folder} && printf "{ahead}" > {folder}/clock.conf && systemctl daemon-reload')
+    # Patroni alone comes back; the server goes on, and stays the leader's.
+    lab.ssh(old, "kill -9 $(pgrep -u postgres -f /usr/bin/patroni)")
+    try:
+        members.waiting("another time", lambda: members.patroni(old, "patroni")["dcs_last_seen"] - time.time() > 3000)
+        members.waiting("every member serves", members.whole, timeout=60)
+        assert members.primary() == old
+        members.power("kill", old)
+        members.waiting("a row elsewhere", lambda: watch["any"].ledger.members()[-1] != old, timeout=40)
+        members.power("start", old)  # /run is new: the clock is right again
+    finally:
+        lab.local(f"docker start estate-lab-{old}")
+    settle(members, watch)
+    members.healthy()
+
+
 @pytest.mark.parametrize("where", ["primary", "standby"])
 def test_a_full_disk_loses_nothing(members, watch, lab, where):
     """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""
