@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster in Patroni's hands is broken under a writer, again and again; every acknowledged row is counted afterwards."""
+"""A cluster in Patroni's hands is broken under a writer; every acknowledged row is counted afterwards."""
 
 from __future__ import annotations
 
