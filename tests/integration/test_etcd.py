@@ -93,6 +93,7 @@ def test_a_killed_voter_comes_back_by_itself(voters):
     voters.lab.ssh(host, f"kill -9 {before}")
     voters.waiting("another process", lambda: voters.pid(host) not in ("0", before))
     voters.whole()
+    assert voters.ctl(host, "get estate-test --print-value-only") == "kept"
 
 
 @pytest.mark.drill
@@ -141,7 +142,7 @@ def test_a_host_that_is_off_leaves_a_majority(voters):
     subprocess.run(["docker", "stop", "--time", "0", f"estate-lab-{host}"], check=True, capture_output=True, timeout=60)
     try:
         first = voters.names[0]
-        voters.waiting("a write", lambda: voters.ctl(first, "put estate-test kept") == "OK")
+        assert voters.waiting("a write", lambda: voters.ctl(first, "put estate-test kept") == "OK")
     finally:
         subprocess.run(["docker", "start", f"estate-lab-{host}"], check=True, capture_output=True, timeout=60)
     voters.whole()
