@@ -16,8 +16,8 @@ description:
     next start, for which the role's unit asks. A voter with data needs no admission.
   - A new cluster is made while no voter has data, and never afterwards.
   - >-
-    A voter that lost its data while the others go on is removed and added anew. What is left in its data directory is set
-    aside, beside it, never deleted.
+    A voter that lost its data while the others go on is removed and added anew. What is left in its data directory is
+    set aside, beside it, never deleted.
   - Members that O(members) does not name are removed, before any is added.
   - Refuses to change members unless a majority is healthy, naming those that are not.
 author:
@@ -28,8 +28,8 @@ extends_documentation_fragment:
 options:
   found:
     description: >-
-      Whether each voter had voted when the run began, by name, as M(retailerp.estate.etcd_cluster_info) returned it. One that
-      is missing may have, so no new cluster is made.
+      Whether each voter had voted when the run began, by name, as M(retailerp.estate.etcd_cluster_info) returned it.
+      One that is missing may have, so no new cluster is made.
     type: dict
     required: true
 """
@@ -58,8 +58,8 @@ controls:
   sample: []
 voter:
   description: >-
-    What this voter is. C(quorum) says whether it is healthy as soon as it runs, because with it a majority is; the first voters
-    of a cluster that starts have to wait for others.
+    What this voter is. C(quorum) says whether it is healthy as soon as it runs, because with it a majority is; the
+    first voters of a cluster that starts have to wait for others.
   returned: success
   type: dict
   sample: {data: true, running: true, quorum: true}

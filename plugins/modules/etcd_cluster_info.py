@@ -39,7 +39,8 @@ EXAMPLES = r"""
 RETURN = r"""
 voter:
   description: >-
-    What is on this host. C(voted) says whether its data is that of a cluster that had a leader, and so must not be lost sight of.
+    What is on this host. C(voted) says whether its data is that of a cluster that had a leader, so that no other may be
+    made beside it.
   returned: always
   type: dict
   sample: {name: db1, data: true, voted: true, running: true}

@@ -18,21 +18,21 @@ def of_etcd(spec: dict, hosts: list) -> Iterator:
     if shape == "streaming" and voters:
         yield Problem(
             "groups.etcd",
-            f"holds {_names(voters)}, but nothing votes with estate_spec.postgresql.shape: streaming; write patroni, or "
-            "empty the group",
+            f"holds {_names(voters)}, but nothing votes with estate_spec.postgresql.shape: streaming; write "
+            "patroni, or empty the group",
         )
     if shape == "streaming" and postgresql.get("rto") == "fast":
         yield Problem(
-            "estate_spec.postgresql.rto", "is fast, but an operator moves a streaming primary; leave it out, or write "
-            "shape: patroni"
+            "estate_spec.postgresql.rto",
+            "is fast, but an operator moves a streaming primary; leave it out, or write shape: patroni",
         )
     if shape == "patroni":
         yield from _voters(voters)
         if len(in_tier(hosts, "db")) < 2:
             yield Problem(
                 "estate_spec.postgresql.shape",
-                "is patroni, but group db holds less than two hosts: there is nothing to fail over to; add one, or write "
-                "streaming",
+                "is patroni, but group db holds less than two hosts: there is nothing to fail over to; add one, or "
+                "write streaming",
             )
 
 
@@ -48,8 +48,8 @@ def _voters(voters: list) -> Iterator:
     elif count % 2 == 0:
         yield Problem(
             "groups.etcd",
-            f"holds {count} hosts ({_names(voters)}); {count} voters survive the loss of {count // 2 - 1}, as {count - 1} "
-            f"do, and a cut in the middle leaves no majority: take one out, or add one as witness",
+            f"holds {count} hosts ({_names(voters)}); {count} voters survive the loss of {count // 2 - 1}, as "
+            f"{count - 1} do, and a cut in the middle leaves no majority: take one out, or add one as witness",
         )
 
 

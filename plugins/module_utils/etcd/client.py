@@ -26,6 +26,14 @@ ARGUMENTS = {
 }
 
 
+def _members(answer: dict) -> tuple:
+    """The members in an answer of etcdctl."""
+    return tuple(
+        Member(f"{member['ID']:x}", member.get("name", ""), (member.get("peerURLs") or [""])[0])
+        for member in answer.get("members", ())
+    )
+
+
 class Client:
     """One voter and the cluster as seen from it."""
 
@@ -59,7 +67,8 @@ class Client:
         A voter of a new cluster has a log as soon as it starts, and this when a majority has started.
         """
         database = f"{DATA}/member/snap/db"
-        return self.has_data() and (not self._system.exists(database) or b"clusterVersion" in self._system.read(database))
+        unknown = not self._system.exists(database)
+        return self.has_data() and (unknown or b"clusterVersion" in self._system.read(database))
 
     def running(self) -> bool:
         """Whether the unit runs."""
@@ -70,10 +79,7 @@ class Client:
         answer = self._ctl("member", "list")
         if not isinstance(answer, dict):
             return None
-        return tuple(
-            Member(f"{member['ID']:x}", member.get("name", ""), (member.get("peerURLs") or [""])[0])
-            for member in answer.get("members", ())
-        )
+        return _members(answer)
 
     def statuses(self) -> dict:
         """Each planned voter: healthy (it takes part in a majority's writes), leader, sizes, errors."""
@@ -145,8 +151,10 @@ class Client:
         if kind != "new":
             code, out, err = self._again("member", "add", wanted.name, f"--peer-urls={wanted.url(wanted.name)}")
             self._must(code, out, err, f"add {wanted.name}")
-            ident = f"{json.loads(out)['member']['ID']:x}"
-            initial = {member.name or wanted.name: member.url for member in self._members_or_fail()}
+            answer = json.loads(out)
+            ident = f"{answer['member']['ID']:x}"
+            # The one without a name is this one: the playbook takes one voter at a time.
+            initial = {member.name or wanted.name: member.url for member in _members(answer)}
         lines = [
             f"# Ansible: good for one start of etcd, as {ident}",
             "ETCD_INITIAL_CLUSTER=" + ",".join(f"{name}={url}" for name, url in sorted(initial.items())),
@@ -154,12 +162,6 @@ class Client:
         ]
         self._system.make_private(ADMISSION.rpartition("/")[0])
         self._system.write(ADMISSION, ("\n".join(lines) + "\n").encode(), 0, 0, 0o600)
-
-    def _members_or_fail(self) -> tuple:
-        members = self.members()
-        if members is None:
-            raise EstateError(f"{self.wanted.name} was added, but etcd lost its majority meanwhile; run again")
-        return members
 
     def _again(self, *arguments: str) -> tuple:
         """etcd refuses a change of members for some seconds after the one before; that is worth waiting for."""

@@ -19,6 +19,7 @@ def controls(wanted: Wanted, members: Any, statuses: Mapping[str, Mapping], quot
     listed = sorted(planned.get(member.url, f"{member.name} ({member.url})") for member in members or ())
     ids = {status["id"]: name for name, status in statuses.items() if status.get("id")}
     leaders = sorted({ids.get(status["leader"], "nobody") for status in statuses.values() if status.get("leader")})
+    one = len(leaders) == 1 and leaders != ["nobody"]
     errors = sorted(f"{name}: {error}" for name, status in statuses.items() for error in status.get("errors", ()))
     full = quota_mb * 1024 * 1024 * SPACE_PERCENT // 100
     return [
@@ -39,10 +40,10 @@ def controls(wanted: Wanted, members: Any, statuses: Mapping[str, Mapping], quot
         Control(
             "etcd.leader",
             "All agree on one leader",
-            "pass" if len(leaders) == 1 and leaders[0] != "nobody" else "fail",
+            "pass" if one else "fail",
             leaders,
             "one voter",
-            "" if len(leaders) == 1 and leaders[0] != "nobody" else "voters do not reach each other on the peer port, or one is of another cluster",
+            "" if one else "voters do not reach each other on the peer port, or one is of another cluster",
         ),
         Control.check(
             "etcd.alarms",

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Membership of an etcd cluster, worked out on one voter at a time. Pure: no I/O, no Ansible.
 
-A voter starts in one of two ways only: with the data it has, or admitted. Admission to a new cluster is given while no voter
-has data. Afterwards a voter without data is a new member, even under its old name: with its data it lost the votes it had
-cast, and a member that forgot them could vote twice.
+A voter starts in one of two ways only: with the data it has, or admitted. Admission to a new cluster is given while no
+voter has data. Afterwards a voter without data is a new member, even under its old name: with its data it lost the
+votes it had cast, and a member that forgot them could vote twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 class Wanted:
     """The plan's side. members: address of each voter by name, this one included.
 
-    found: what was read on each voter's host at the beginning of the run: name → whether it ever voted, see Client.voted.
+    found: what was read on each voter's host when the run began: name → whether it ever voted, see Client.voted.
     """
 
     name: str
@@ -46,8 +46,9 @@ class Member:
 class Seen:
     """What this host and the cluster say.
 
-    data: whether there is a log; leftover: whether there is anything in the data directory; admission: the member's id it
-    is for, "new" for a new cluster, "" for none. members: None when no majority answered; healthy: URLs of members that do.
+    data: whether there is a log; leftover: whether there is anything in the data directory; admission: the id of the
+    member it is for, "new" for a new cluster, "" for none. members: None when no majority answered; healthy: URLs of
+    voters that are.
     """
 
     data: bool = False
@@ -81,7 +82,7 @@ def plan(wanted: Wanted, seen: Seen) -> list[Change]:
 
 
 def _being_made(wanted: Wanted, seen: Seen) -> bool:
-    """Whether the cluster that answers was made in this run: the last voters find a majority of the first ones there."""
+    """Whether the cluster that answers was made in this run: the last voters find the first ones there."""
     nobody_voted = set(wanted.found) >= set(wanted.members) and not any(wanted.found.values())
     return nobody_voted and {member.url for member in seen.members} == {wanted.url(name) for name in wanted.members}
 
@@ -94,15 +95,15 @@ def _without_majority(wanted: Wanted, seen: Seen) -> list[Change]:
     voted = [name for name in others if wanted.found.get(name)]
     if unknown:
         raise EstateError(
-            f"{wanted.name} has no data, no majority of etcd answers, and nobody looked at {', '.join(unknown)}: whether this "
-            "is a new cluster cannot be known; run without a limit"
+            f"{wanted.name} has no data, no majority of etcd answers, and nobody looked at {', '.join(unknown)}: "
+            "whether this is a new cluster cannot be known; run without a limit"
         )
     # A voter that was started for a new cluster, by a run that was cut short, waits for the others and has not voted.
     if voted:
         raise EstateError(
             f"{wanted.name} has no data and no majority of etcd answers, but {', '.join(voted)} {_verb(voted)} data. "
-            f"{wanted.name} can come back only once a majority runs; see the README of the role etcd for what to do when it "
-            "is lost for good"
+            f"{wanted.name} can come back only once a majority runs; see the README of the role etcd for what to do "
+            "when it is lost for good"
         )
     if seen.admission == "new":
         return []
@@ -114,9 +115,8 @@ def _admit(seen: Seen, what: str, kind: str = "member") -> list[Change]:
     if seen.running:
         changes.append(Change("unit etcd.service", "stop", "running without its data", "stopped", data=("stop", None)))
     if seen.leftover:
-        changes.append(
-            Change("directory /var/lib/etcd/default", "move", "data of no member", "set aside beside it", data=("aside", None))
-        )
+        where = "directory /var/lib/etcd/default"
+        changes.append(Change(where, "move", "data of no member", "set aside beside it", data=("aside", None)))
     return [*changes, Change("admission to etcd", "create", None, what, data=("admit", kind))]
 
 
@@ -126,17 +126,15 @@ def _remove(member: Member, why: str) -> Change:
 
 
 def _majority_stays(seen: Seen, going: list, planned: Mapping[str, str]) -> None:
-    """Refuse unless a majority of those that stay is healthy, now and after each step."""
+    """Refuse unless a majority of those that stay is healthy. That the present one is, the answer itself shows."""
     staying = [member for member in seen.members if member not in going]
-    healthy = [member for member in staying if member.url in seen.healthy]
-    for count in (len(seen.members), len(staying)):
-        alive = sum(member.url in seen.healthy for member in seen.members) if count == len(seen.members) else len(healthy)
-        if alive < majority(count):
-            ill = sorted(planned.get(member.url, member.name) for member in staying if member.url not in seen.healthy)
-            raise EstateError(
-                f"membership of etcd does not change without a majority: {alive} of {count} members are healthy, "
-                f"{majority(count)} are needed; not healthy: {', '.join(ill) or 'those that leave'}"
-            )
+    ill = sorted(planned[member.url] for member in staying if member.url not in seen.healthy)
+    alive, needed = len(staying) - len(ill), majority(len(staying))
+    if alive < needed:
+        raise EstateError(
+            f"membership of etcd does not change without a majority: {alive} of {len(staying)} members are healthy, "
+            f"{needed} are needed; not healthy: {', '.join(ill)}"
+        )
 
 
 def majority(count: int) -> int:

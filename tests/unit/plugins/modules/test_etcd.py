@@ -20,7 +20,7 @@ OPTIONS = {"name": "ops1", "members": MEMBERS}
 
 
 class Voter(System):
-    """A host in a directory. `cluster`: id → name of the members; None: nobody answers. `alive`: names that are healthy."""
+    """A host in a directory. `cluster`: id → name of the members; None: nobody answers. `alive`: who is healthy."""
 
     def __init__(self):
         super().__init__()
@@ -61,7 +61,8 @@ class Voter(System):
             return 0, "{}", ""
         number = max(self.cluster) + 16
         self.cluster[number] = words[2]
-        return 0, json.dumps({"member": self.member(number)}), ""
+        members = [self.member(each) for each in self.cluster]
+        return 0, json.dumps({"member": members[-1], "members": members}), ""
 
     def member(self, number):
         name = self.cluster[number]
@@ -87,9 +88,9 @@ def voter(tmp_path, monkeypatch):
 @pytest.fixture
 def call(capsys):
     def run(module, check_mode=False, **options):
-        with patch_module_args({**OPTIONS, **options, "_ansible_check_mode": check_mode}):
-            with pytest.raises(SystemExit):
-                module.main()
+        given = {**OPTIONS, **options, "_ansible_check_mode": check_mode}
+        with patch_module_args(given), pytest.raises(SystemExit):
+            module.main()
         return json.loads(capsys.readouterr().out)
 
     return run

@@ -74,28 +74,58 @@ def test_streaming_is_the_default_and_has_no_voters(lab):
     assert all(host["etcd"] is None for host in lab.plan()["hosts"].values())
 
 
-def refused(case, where, *words):
+def refusal(case, where):
+    """What is said at this path."""
     assert where in case.refusals(), case.problems()
-    said = " ".join(case.refusals()[where])
-    assert all(word in said for word in words), said
+    return " ".join(case.refusals()[where])
 
 
 def test_voters_without_patroni(patroni):
-    refused(patroni.set("postgresql.shape", "streaming"), "groups.etcd", "db1, db2, ops1", "write patroni")
+    said = refusal(patroni.set("postgresql.shape", "streaming"), "groups.etcd")
+    assert all(
+        word in said
+        for word in (
+            "db1, db2, ops1",
+            "write patroni",
+        )
+    ), said
 
 
 def test_patroni_without_voters(lab):
-    refused(lab.set("postgresql.shape", "patroni"), "groups.etcd", "is absent or empty", "three voters", "witness")
+    said = refusal(lab.set("postgresql.shape", "patroni"), "groups.etcd")
+    assert all(
+        word in said
+        for word in (
+            "is absent or empty",
+            "three voters",
+            "witness",
+        )
+    ), said
 
 
 def test_two_voters(patroni):
     patroni.hosts["ops1"]["groups"].remove("etcd")
-    refused(patroni, "groups.etcd", "holds db1, db2 alone", "a witness")
+    said = refusal(patroni, "groups.etcd")
+    assert all(
+        word in said
+        for word in (
+            "holds db1, db2 alone",
+            "a witness",
+        )
+    ), said
 
 
 def test_an_even_number_of_voters(patroni):
     witness(patroni, "wit1", "10.77.0.61")
-    refused(patroni, "groups.etcd", "holds 4 hosts", "survive the loss of 1, as 3 do", "take one out, or add one")
+    said = refusal(patroni, "groups.etcd")
+    assert all(
+        word in said
+        for word in (
+            "holds 4 hosts",
+            "survive the loss of 1, as 3 do",
+            "take one out, or add one",
+        )
+    ), said
 
 
 def test_five_voters(patroni):
@@ -106,12 +136,21 @@ def test_five_voters(patroni):
 
 def test_one_database_has_nothing_to_fail_over_to(patroni):
     patroni.hosts["db2"]["groups"].remove("db")
-    refused(patroni, "estate_spec.postgresql.shape", "less than two hosts", "write streaming")
+    said = refusal(patroni, "estate_spec.postgresql.shape")
+    assert all(
+        word in said
+        for word in (
+            "less than two hosts",
+            "write streaming",
+        )
+    ), said
 
 
 def test_a_recovery_time_is_patronis(lab):
-    refused(lab.set("postgresql.rto", "fast"), "estate_spec.postgresql.rto", "shape: patroni")
+    said = refusal(lab.set("postgresql.rto", "fast"), "estate_spec.postgresql.rto")
+    assert "shape: patroni" in said
 
 
 def test_the_ports_of_etcd_are_taken(patroni):
-    refused(patroni.set("postgresql.port", 2379), "estate_spec.etcd clients", "2379 is also postgresql.port on db1")
+    said = refusal(patroni.set("postgresql.port", 2379), "estate_spec.etcd clients")
+    assert "2379 is also postgresql.port on db1" in said
