@@ -48,7 +48,7 @@ options:
     choices: [current, next, adopted]
     default: current
   names:
-    description: Which secrets O(generation=next) makes a next value of. Without it all that C(estate_secrets_next) knows.
+    description: Which secrets O(generation=next) makes a next value of. Without it, all that are rotated.
     type: list
     elements: str
     default: []

@@ -67,10 +67,10 @@ options:
         type: str
   drop_second:
     description:
-      - Whether second logins without a password are dropped. What one of them owns becomes its role's. Refused, for all of
-        them, while one has sessions; they are waited for half a minute.
-      - Otherwise one that is found is left as it is and fails the control C(postgresql.access.rotation). That nobody uses
-        it now does not mean that nobody will.
+      - Whether second logins without a password are dropped. What one of them owns becomes its role's. Refused, for all
+        of them, while one has sessions; the end of these is waited for, half a minute at most.
+      - Otherwise one that is found is left as it is and fails the control C(postgresql.access.rotation). That nobody
+        uses it now does not mean that nobody will.
     type: bool
     default: false
   databases:
@@ -226,7 +226,7 @@ PATIENCE_S = 30
 
 
 class Access:
-    """The capability: what is in the cluster besides data. `pending_restart` and `second_logins` are of the last read."""
+    """The capability: what is in the cluster besides data. `pending_restart`, `second_logins` are of the last read."""
 
     def __init__(self, params: dict, desired: Desired, check_mode: bool) -> None:
         self.port = params["port"]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The next generation of passwords in a vault file: made beside the current one, adopted in its place. Controller only."""
+"""The next generation of passwords in a vault file: made beside the current one, then adopted. Controller only."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def adopted(text: str, values: dict) -> str:
     text = text[:start] + text[end:]
     for name, value in values.items():
         start, end = _block(text, KEY)
-        found = re.compile(rf"^([ ]+){re.escape(name)}:[^\n]*\n(?:\1[ ]+\S[^\n]*(?:\n|\Z))*", re.M).search(text, start, end)
+        found = re.compile(rf"^([ ]+){re.escape(name)}:[^\n]*\n(?:\1[ ]+\S[^\n]*(?:\n|\Z))*", re.M).search(
+            text, start, end
+        )
         if found is None:
             raise VaultFileError(f"holds no entry {name} below {KEY} that could be replaced")
         text = text[: found.start()] + entry(name, value, found[1]) + text[found.end() :]
@@ -74,7 +76,9 @@ def adopted(text: str, values: dict) -> str:
 
 def _block(text: str, key: str) -> tuple:
     """Where a top-level key with all that is indented below it begins and ends; comments after the last entry stay."""
-    found = re.compile(rf"^{key}:[^\n]*(?:\n|\Z)(?:(?:[ \t]*\n|[ \t]*#[^\n]*\n)*[ \t]+[^\s#][^\n]*(?:\n|\Z))*", re.M).search(text)
+    found = re.compile(
+        rf"^{key}:[^\n]*(?:\n|\Z)(?:(?:[ \t]*\n|[ \t]*#[^\n]*\n)*[ \t]+[^\s#][^\n]*(?:\n|\Z))*", re.M
+    ).search(text)
     if found is None:
         raise VaultFileError(f"has no {key}")
     return found.span()

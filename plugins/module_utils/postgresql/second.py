@@ -76,5 +76,6 @@ def _refusal(busy: dict[str, tuple[str, ...]], desired: Desired) -> str:
     roles = ", ".join(sorted(desired.second[name] for name in busy))
     return (
         f"second logins are still used, none was dropped: {'; '.join(said)}. Both passwords are the same by now: let "
-        f"these clients log in as {roles}, or end them (pg_terminate_backend), then run rotate_secrets again; it goes on here"
+        f"these clients log in as {roles}, or end them (pg_terminate_backend), then run rotate_secrets again; it goes on "
+        "here"
     )
