@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A role's second login: the same rights by another password, so that one can change while the other is used. Pure.
 
-It is a member of its role and takes that role at once, so that what it makes is the role's. A pool that resets its
-connections loses that and makes things as the login: when that is dropped, its role gets them.
+It is a member of its role and takes that role at once, so that what it makes is the role's; resetting a session, as
+pools do, takes it again. What a client that gives it up makes is the login's, and becomes the role's at the end.
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ def _refusal(busy: dict[str, tuple[str, ...]], desired: Desired) -> str:
         said.append(f"{name} has {len(sessions)} session{'s' if len(sessions) > 1 else ''} ({where})")
     roles = ", ".join(sorted(desired.second[name] for name in busy))
     return (
-        f"second logins are still used, none was dropped: {'; '.join(said)}. Both passwords are the same by now: let "
-        f"these clients log in as {roles}, or end them (pg_terminate_backend), then run rotate_secrets again; it goes on "
-        "here"
+        f"second logins are still used, none was dropped: {'; '.join(said)}. Both passwords are the same by now: "
+        f"let these clients log in as {roles}, or end them (pg_terminate_backend); then run rotate_secrets again"
     )
