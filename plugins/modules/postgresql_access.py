@@ -162,6 +162,16 @@ EXAMPLES = r"""
         execute:
           shop_replication: ["pg_ls_dir(text,boolean,boolean)"]
     standbys: [db2]
+
+- name: Let monitoring in by two passwords while one of them changes
+  retailerp.estate.postgresql_access:
+    version: "17"
+    roles:
+      - name: shop_monitor
+        password: "{{ estate_secrets.postgresql_monitor }}"
+        member_of: [pg_monitor]
+        second: shop_monitor_next
+        second_password: "{{ estate_secrets_next.postgresql_monitor }}"
 """
 
 RETURN = r"""
