@@ -41,6 +41,7 @@ class ActionModule(ActionBase):
         bases = specification.directories(sources)
         spec = resolver.read(task_vars.get("estate_spec"), "estate_spec")
         secrets = resolver.read(task_vars.get("estate_secrets"), "estate_secrets")
+        coming = resolver.read(task_vars.get("estate_secrets_next"), "estate_secrets_next")
         sites_ca = resolver.read(task_vars.get("estate_sites_ca_file"), "estate_sites_ca_file")
         hosts = self._hosts(task_vars, resolver)
         found = [*resolver.problems, *self._differing(task_vars), *authority.problems(secrets)]
@@ -53,6 +54,7 @@ class ActionModule(ActionBase):
         found += more
         options = specification.options()
         known = {"neighbours": specification.neighbours(bases), "time_zones": available_timezones()}
+        known["next_secrets"] = coming
         found = sorted({*found, *problems(spec, hosts, secrets, options, **known)})
         if found:
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"

@@ -11,9 +11,10 @@ module: estate_plan
 short_description: Plan an estate from its specification, on the controller
 version_added: 0.1.0
 description:
-  - Reads C(estate_spec) and C(estate_secrets), the inventory's groups C(edge), C(app), C(db), C(cache) and C(ops), and
-    the host variables C(estate_address) (or C(ansible_host)), C(estate_public_address), C(estate_memory_mb),
-    C(estate_cpus), C(estate_service_ports) and C(postgresql_initial_role).
+  - Reads C(estate_spec), C(estate_secrets) and, while passwords are rotated, C(estate_secrets_next), the inventory's
+    groups C(edge), C(app), C(db), C(cache) and C(ops), and the host variables C(estate_address) (or C(ansible_host)),
+    C(estate_public_address), C(estate_memory_mb), C(estate_cpus), C(estate_service_ports) and
+    C(postgresql_initial_role).
   - Checks all of it against the schema of the role P(retailerp.estate.estate#role) and against the rules between
     values, and fails with every problem at once, a line each, named by its YAML path. A locked vault is one of these.
   - Returns the plan as the fact C(estate). The fact holds no secret.

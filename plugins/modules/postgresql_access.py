@@ -56,6 +56,23 @@ options:
           Its defaults for settings of the server, exactly, as single values. What is set for one database alone stays.
         type: dict
         default: {}
+      second:
+        description: >-
+          Name of the role's second login, for a change of its password without a gap. It is a member of the role, takes
+          it when it connects, and has its settings.
+        type: str
+      second_password:
+        description: >-
+          Password of the second login. Left out, that login is not to be there, see O(drop_second).
+        type: str
+  drop_second:
+    description:
+      - Whether second logins without a password are dropped. What one of them owns becomes its role's. Refused, for all
+        of them, while one has sessions; the end of these is waited for, half a minute at most.
+      - Otherwise one that is found is left as it is and fails the control C(postgresql.access.rotation). That nobody
+        uses it now does not mean that nobody will.
+    type: bool
+    default: false
   databases:
     description: Databases and what may be done in them. What C(PUBLIC) holds on them is taken away.
     type: list
@@ -151,6 +168,16 @@ EXAMPLES = r"""
         execute:
           shop_replication: ["pg_ls_dir(text,boolean,boolean)"]
     standbys: [db2]
+
+- name: Let monitoring in by two passwords while one of them changes
+  retailerp.estate.postgresql_access:
+    version: "17"
+    roles:
+      - name: shop_monitor
+        password: "{{ estate_secrets.postgresql_monitor }}"
+        member_of: [pg_monitor]
+        second: shop_monitor_next
+        second_password: "{{ estate_secrets_next.postgresql_monitor }}"
 """
 
 RETURN = r"""
@@ -170,6 +197,12 @@ pending_restart:
   type: list
   elements: str
   sample: [max_connections]
+second_logins:
+  description: Names of the second logins that are there.
+  returned: always
+  type: list
+  elements: str
+  sample: [shop_application_next]
 controls:
   description: Who else has access; in check mode, instead, that a stopped server could not be read.
   returned: always
@@ -184,10 +217,17 @@ controls:
       reason: drop these roles, or take their login and memberships away; no run does that
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import access, access_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    access,
+    access_client,
+    second,
+    server,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
     Current,
     Database,
@@ -198,9 +238,12 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.settings import text
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 
+#: Seconds a release of Odoo that was just stopped may take to be gone from the server.
+PATIENCE_S = 30
+
 
 class Access:
-    """The capability: what is in the cluster besides data. `pending_restart` is of the last read, for the answer."""
+    """The capability: what is in the cluster besides data. `pending_restart`, `second_logins` are of the last read."""
 
     def __init__(self, params: dict, desired: Desired, check_mode: bool) -> None:
         self.port = params["port"]
@@ -211,6 +254,7 @@ class Access:
         foretell = check_mode or params["manager"] == "patroni"
         self.settings = {name: text(value) for name, value in params["settings"].items()} if foretell else {}
         self.pending_restart: list[str] = []
+        self.second_logins: list[str] = []
 
     def read(self) -> Current | None:
         """The server's state; in check mode a bare host has an empty one, and a stopped server none (None)."""
@@ -220,7 +264,12 @@ class Access:
         if self.check_mode and not instance.running:
             return None
         current = access_client.read(self.port, self.desired, self.settings)
+        end = time.monotonic() + (0 if self.check_mode else PATIENCE_S)
+        while second.in_use(current, self.desired) and time.monotonic() < end:
+            time.sleep(1)
+            current = access_client.read(self.port, self.desired, self.settings)
         self.pending_restart[:] = current.pending_restart
+        self.second_logins[:] = sorted(name for name in self.desired.second if name in current.roles)
         return current
 
     def plan(self, current: Current | None) -> list[Change]:
@@ -234,7 +283,7 @@ class Access:
     def controls(self, current: Current | None) -> list[Control]:
         """Who else has access; where nothing could be read, that."""
         if current:
-            return [access.strangers(current, self.desired, self.exclusive)]
+            return [access.strangers(current, self.desired, self.exclusive), second.left(current, self.desired)]
         title, reason = "Roles and grants could be read", "the server is stopped; a run starts it and then compares"
         return [Control("postgresql.access.readable", title, "fail", "stopped", "running", reason)]
 
@@ -257,8 +306,9 @@ def desired_of(params: dict) -> Desired:
                 **option["locale"],
             )
         )
-    roles = [
-        Role(
+    roles, second_logins = [], {}
+    for option in params["roles"]:
+        role = Role(
             name=option["name"],
             password=option["password"],
             login=option["login"],
@@ -266,10 +316,13 @@ def desired_of(params: dict) -> Desired:
             member_of=tuple(option["member_of"]),
             settings={name.lower(): text(value) for name, value in option["settings"].items()},
         )
-        for option in params["roles"]
-    ]
+        roles.append(role)
+        if option["second"]:
+            second_logins[option["second"]] = role.name
+            if option["second_password"]:
+                roles.append(second.of(role, option["second"], option["second_password"]))
     slots = tuple(access.slot_name(member) for member in params["standbys"])
-    return Desired(tuple(roles), tuple(databases), slots)
+    return Desired(tuple(roles), tuple(databases), slots, second_logins, params["drop_second"])
 
 
 def _by_role(option: dict | None) -> dict[str, tuple[str, ...]] | None:
@@ -285,6 +338,8 @@ def main() -> None:
         "replication": {"type": "bool", "default": False},
         "member_of": {"type": "list", "elements": "str", "default": []},
         "settings": {"type": "dict", "default": {}},
+        "second": {"type": "str"},
+        "second_password": {"type": "str", "no_log": True},
     }
     database = {
         "name": {"type": "str", "required": True},
@@ -307,16 +362,19 @@ def main() -> None:
                 "default": [],
                 "options": role,
                 "required_if": [("login", True, ("password",))],
+                "required_by": {"second_password": ("second",)},
             },
             "databases": {"type": "list", "elements": "dict", "default": [], "options": database},
             "standbys": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}},
             "exclusive": {"type": "bool", "default": False},
+            "drop_second": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     capability = Access(module.params, desired_of(module.params), module.check_mode)
-    runner.run(module, capability, pending_restart=capability.pending_restart)
+    more = {"pending_restart": capability.pending_restart, "second_logins": capability.second_logins}
+    runner.run(module, capability, **more)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ import yaml
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 
-KEYS = ("estate_spec", "estate_secrets")
+KEYS = ("estate_spec", "estate_secrets", "estate_secrets_next")
 
 
 def problems(files):
-    """A Problem for each key below estate_spec or estate_secrets that a file has twice.
+    """A Problem for each key below estate_spec, estate_secrets or estate_secrets_next that a file has twice.
 
     files: paths of group_vars files. Ansible reads them itself: one that is no YAML, or encrypted as a whole, is its.
     """

@@ -123,7 +123,7 @@ class VaultFile:
     def __init__(self, path, keeper, name, given):
         self.path, self._keeper = Path(path), keeper
         self._wanted = list(specification.options()["estate_secrets"]["options"])
-        self._text, present = _present(self.path)
+        self._text, present = read(self.path)
         self.kept = list(present)
         self._check(present, given)
         self.created = {}
@@ -138,11 +138,7 @@ class VaultFile:
         for secret in given:
             if secret not in self._wanted:
                 raise EstateError(f"{secret} is not one of the estate's secrets: {', '.join(self._wanted)}")
-        for secret, value in present.items():
-            if not isinstance(value, _Locked):
-                raise EstateError(f"{self.path}: {secret} is in plain text; encrypt it (ansible-vault encrypt_string)")
-            if not self._keeper.opens(value):
-                raise EstateError(f"{self.path}: the vault password that was given does not open {secret}")
+        check_locked(self.path, self._keeper, present)
         half = [secret for secret in _AUTHORITY if secret in present]
         if len(half) == 1:
             raise EstateError(f"{self.path}: holds {half[0]} alone; delete it, or add the other half of the authority")
@@ -159,18 +155,32 @@ class VaultFile:
             raise EstateError(f"{self.path}: {err}") from err
 
 
-def _present(path):
+def read(path, key=vault_file.KEY):
     """(text of the file, its secrets by name); nothing when there is no file."""
     if not path.exists():
         return "", {}
     try:
         text = path.read_text(encoding="utf-8")
-        vault_file.check_whole(text)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506
-        vault_file.names_in(data)
+        return text, parsed(text, key)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, vault_file.VaultFileError) as err:
         raise EstateError(f"{path}: {str(err).splitlines()[0]}") from err
-    return text, dict((data or {}).get(vault_file.KEY) or {})
+
+
+def parsed(text, key=vault_file.KEY):
+    """The secrets in a vault file's text, by name, none of them opened."""
+    vault_file.check_whole(text)
+    data = yaml.load(text, Loader=_Loader)  # noqa: S506
+    vault_file.names_in(data, key)
+    return dict((data or {}).get(key) or {})
+
+
+def check_locked(path, keeper, present, below=""):
+    """Refuse values that stand in plain text, or that this vault password does not open. below: what they are in."""
+    for secret, value in present.items():
+        if not isinstance(value, _Locked):
+            raise EstateError(f"{path}: {below}{secret} is in plain text; encrypt it (ansible-vault encrypt_string)")
+        if not keeper.opens(value):
+            raise EstateError(f"{path}: the vault password that was given does not open {below}{secret}")
 
 
 def store(path, text, mode=0o600):

@@ -9,7 +9,10 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, rules, schema, sizing, slices
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import read_hosts
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.rules_secrets import of_secrets
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.rules_secrets import (
+    of_next_secrets,
+    of_secrets,
+)
 
 
 def complete(spec: Mapping[str, Any]) -> dict:
@@ -32,11 +35,18 @@ def complete(spec: Mapping[str, Any]) -> dict:
 
 
 def problems(
-    spec: Any, hosts: Mapping, secrets: Any, options: Mapping, *, neighbours: Any = None, time_zones: Any = ()
+    spec: Any,
+    hosts: Mapping,
+    secrets: Any,
+    options: Mapping,
+    *,
+    next_secrets: Any = None,
+    neighbours: Any = None,
+    time_zones: Any = (),
 ) -> list:
     """Every reason to refuse, sorted by path; empty when `plan` may be called.
 
-    spec, secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.
+    spec, secrets, next_secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.
     hosts: see model.read_hosts. options: the options of the role's argument spec (estate_spec, estate_secrets).
     neighbours: other estates known to the controller: where they are → their spec as far as it can be read.
     time_zones: the names the controller knows; none means they are not checked.
@@ -46,6 +56,7 @@ def problems(
     found += more
     found += rules.of_spec(complete(checked), known)
     found += of_secrets(secrets, options["estate_secrets"]["options"])
+    found += of_next_secrets(next_secrets, secrets, options["estate_secrets_next"]["options"])
     found += rules.of_neighbours(checked, neighbours or {})
     found += rules.of_time_zone(checked, time_zones)
     return sorted(set(found))

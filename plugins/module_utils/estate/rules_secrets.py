@@ -63,6 +63,32 @@ def of_secrets(secrets: Any, options: Mapping, path: str = "estate_secrets") -> 
     return found
 
 
+def of_next_secrets(following: Any, secrets: Any, options: Mapping, path: str = "estate_secrets_next") -> list:
+    """What is wrong with the next generation; none at all is right. `options`: those of the argument spec."""
+    if following is None:
+        return []
+    if not isinstance(following, Mapping):
+        return [Problem(path, "is not a mapping; playbook rotate_secrets makes it")]
+    # Unreadable values are of a class that compares by identity; lists and mappings were told of already.
+    known = secrets if isinstance(secrets, Mapping) else {}
+    seen = {value: f"estate_secrets.{key}" for key, value in known.items() if isinstance(value, str)}
+    found = []
+    for key, value in following.items():
+        here = f"{path}.{key}"
+        if key not in options:
+            found.append(Problem(here, f"is not a secret that is rotated{near(str(key), list(options))}"))
+        elif value is UNREADABLE:
+            continue
+        elif not isinstance(value, str):
+            found.append(Problem(here, "is not text; quote it"))
+        else:
+            found += [Problem(here, message) for message in weaknesses(value)]
+            if value in seen:
+                found.append(Problem(here, f"is the same as {seen[value]}; a next value is a new one"))
+            seen.setdefault(value, here)
+    return found
+
+
 def weaknesses(value: str) -> list:
     """What is wrong with a secret, in words that do not repeat it; the gravest alone."""
     lower = value.lower()

@@ -13,6 +13,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.series imp
 #: Ports inside Traefik's container: unprivileged, so it need not run as root.
 _INSIDE = {"web": 8080, "websecure": 8443, "internal": 9443, "metrics": 9100}
 _DUTIES = ("owner", "application", "reporting", "audit", "replication", "backup", "monitor")
+#: Those whose password changes while they are used: for that time each has a second login.
+_ROTATED = ("application", "reporting", "audit", "monitor")
 _LOCALE = {"encoding": "UTF8", "collate": "C", "ctype": "C.UTF-8"}
 #: What a physical backup calls on its own; the version 15 gave them these names.
 _BACKUP = (
@@ -33,6 +35,11 @@ _REWIND = (
 def users(spec: dict) -> dict:
     """PostgreSQL roles of the estate: what each is for → its name."""
     return {duty: f"{spec['id']}_{duty}" for duty in _DUTIES}
+
+
+def second_logins(spec: dict) -> dict:
+    """Second logins for a rotation of passwords: what each is for → its name."""
+    return {duty: f"{users(spec)[duty]}_next" for duty in _ROTATED}
 
 
 def docker(spec: dict) -> dict:
@@ -130,6 +137,7 @@ def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
             "port": spec["postgresql"]["port"],
             "name": own["database"],
             "user": users(spec)["application"],
+            "second_user": second_logins(spec)["application"],
         },
         "redis": {
             "host": cache.name,
@@ -209,6 +217,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "durability": spec["postgresql"]["durability"],
         "locale": dict(_LOCALE),
         "users": users(spec),
+        "second_logins": second_logins(spec),
         "databases": _databases(spec),
         "connections": need,
         "memory_mb": budget.db,
@@ -248,8 +257,9 @@ def _databases(spec: dict) -> list:
 
 def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
     """Who may log in over the network; everything but TLS with SCRAM is refused. Superusers stay local; the owner and
-    the backup role do not log in at all."""
+    the backup role do not log in at all. A plus means the role and its members, its second login among them."""
     names, database = users(spec), spec["odoo"]["database"]
+    names.update({duty: f"+{names[duty]}" for duty in _ROTATED})
 
     def rows(databases: list, user: str, clients: list) -> list:
         return [

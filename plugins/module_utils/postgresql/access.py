@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import grants, scram
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import grants, scram, second
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import (
     PUBLIC,
     Current,
@@ -37,7 +37,7 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     managed = {role.name for role in desired.roles}
     for database in desired.databases:
         changes += _database(current.databases.get(database.name), database, managed)
-    return changes + _slots(current.slots, desired.slots)
+    return changes + _slots(current.slots, desired.slots) + second.drops(current, desired)
 
 
 def slot_name(member: str, prefix: str = SLOT_PREFIX) -> str:
@@ -47,7 +47,7 @@ def slot_name(member: str, prefix: str = SLOT_PREFIX) -> str:
 
 def strangers(current: Current, desired: Desired, exclusive: bool) -> Control:
     """Who could get in or has powers and is not desired. Never dropped: only an operator knows what it is for."""
-    known = {SYSTEM_ROLE} | {role.name for role in desired.roles}
+    known = {SYSTEM_ROLE} | {role.name for role in desired.roles} | set(desired.second)
     found = []
     for name, role in sorted(current.roles.items()):
         powers = [word.lower() for word in role.attributes.split() if word in ("LOGIN", "SUPERUSER")]

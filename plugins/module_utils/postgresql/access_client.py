@@ -16,6 +16,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access
     Held,
     RoleFound,
     SlotFound,
+    Use,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change
 
@@ -76,6 +77,16 @@ SLOTS = """
 SELECT slot_name::text AS name, active, wal_status IS NOT DISTINCT FROM 'lost' AS lost
 FROM pg_replication_slots WHERE slot_type = 'physical'
 """
+# A session counts by who logged in, whatever role it has taken since.
+SESSIONS = """
+SELECT usename::text AS name, coalesce(host(client_addr), 'socket') AS address FROM pg_stat_activity
+WHERE usename = ANY(%s) ORDER BY 1, 2
+"""
+OWNED = """
+SELECT DISTINCT r.rolname::text AS name, d.datname::text AS database
+FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid JOIN pg_database d ON d.oid = s.dbid
+WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o' AND r.rolname = ANY(%s) ORDER BY 1, 2
+"""
 
 
 def read(port: int, desired: Desired, settings: dict[str, str]) -> Current:
@@ -94,12 +105,13 @@ def read(port: int, desired: Desired, settings: dict[str, str]) -> Current:
         names = [database.name for database in desired.databases]
         owners = {row["name"]: row["owner"] for row in client.rows(connection, OWNERS, names)}
         acls = {name: _acl(client.rows(connection, DATABASE_GRANTEES, name)) for name in owners}
+        use = _use(connection, [name for name in desired.second if name in roles])
     databases = {}
     for database in desired.databases:
         if database.name in owners:
             inside = _inside(port, database, wanted)
             databases[database.name] = DatabaseFound(owners[database.name], acls[database.name], **inside)
-    return Current(roles=roles, databases=databases, slots=slots, pending_restart=pending)
+    return Current(roles=roles, databases=databases, slots=slots, use=use, pending_restart=pending)
 
 
 def apply(port: int, changes: list[Change]) -> None:
@@ -154,6 +166,16 @@ def _held(grants: list[dict[str, Any]]) -> dict[str, dict[str, Held]]:
         kind: {grantee: Held(*map(frozenset, privileges)) for grantee, privileges in holders.items()}
         for kind, holders in kinds.items()
     }
+
+
+def _use(connection: Any, names: list[str]) -> dict[str, Use]:
+    sessions: dict[str, list[str]] = {name: [] for name in names}
+    owns_in: dict[str, list[str]] = {name: [] for name in names}
+    for row in client.rows(connection, SESSIONS, names):
+        sessions[row["name"]].append(row["address"])
+    for row in client.rows(connection, OWNED, names):
+        owns_in[row["name"]].append(row["database"])
+    return {name: Use(tuple(sessions[name]), tuple(owns_in[name])) for name in names}
 
 
 def _role(row: dict[str, Any]) -> RoleFound:

@@ -58,11 +58,22 @@ class Database:
 
 @dataclass(frozen=True)
 class Desired:
-    """All of it; slots are names of physical replication slots, for a member that is primary."""
+    """All of it; slots are names of physical replication slots, for a member that is primary.
+
+    second: name of the second login of a role → the role's name, whether that login is to be there or not.
+    drop: whether second logins that are not among `roles` are dropped.
+    """
 
     roles: tuple[Role, ...] = ()
     databases: tuple[Database, ...] = ()
     slots: tuple[str, ...] = ()
+    second: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+    def left_over(self) -> dict[str, str]:
+        """Second logins that are not to be there, each with the role it stands for."""
+        wanted = {role.name for role in self.roles}
+        return {name: role for name, role in self.second.items() if name not in wanted}
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,14 @@ class RoleFound:
     verifier: str | None = None
     member_of: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a login is used for: where its sessions come from, one entry each; databases where it owns something."""
+
+    sessions: tuple[str, ...] = ()
+    owns_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,7 @@ class SlotFound:
 class Current:
     """What is there. A bare host is `Current()`. On a standby only slots can be changed.
 
-    roles: all but PostgreSQL's own, whether they are desired or not.
+    roles: all but PostgreSQL's own, whether they are desired or not. use: of second logins, by name.
     pending_restart: names of settings that wait for one; reported, not planned for here.
     """
 
@@ -123,6 +142,7 @@ class Current:
     roles: Mapping[str, RoleFound] = field(default_factory=dict)
     databases: Mapping[str, DatabaseFound] = field(default_factory=dict)
     slots: Mapping[str, SlotFound] = field(default_factory=dict)
+    use: Mapping[str, Use] = field(default_factory=dict)
     pending_restart: tuple[str, ...] = ()
 
 

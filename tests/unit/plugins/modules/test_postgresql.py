@@ -15,7 +15,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     cluster,
     server,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import Current, RoleFound
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import Current, RoleFound, Use
 from ansible_collections.retailerp.estate.plugins.modules import (
     postgresql_access,
     postgresql_cluster,
@@ -138,6 +138,46 @@ def test_access_judges_strangers_as_exclusive_says(call, monkeypatch):
     monkeypatch.setattr(access_client, "read", lambda port, desired, settings: found)
     states = [call(postgresql_access, **ACCESS, exclusive=value)["controls"][0]["state"] for value in (True, False)]
     assert states == ["fail", "exempt"]
+
+
+REPORTING = {"name": "shop_reporting", "password": "canary-password", "second": "shop_reporting_next"}
+
+
+@pytest.mark.parametrize(("more", "roles"), [({}, 1), ({"second_password": "canary-password-next"}, 2)])
+def test_access_makes_a_second_login_where_it_has_a_password(call, more, roles):
+    result = call(postgresql_access, version=NOWHERE, roles=[{**REPORTING, **more}])
+    made = [change["resource"] for change in result["changes"] if change["action"] == "create"]
+    assert made == ["role shop_reporting", "role shop_reporting_next"][:roles]
+    assert result["second_logins"] == []
+
+
+def test_access_takes_no_password_of_a_login_without_a_name(call):
+    role = {"name": "shop_reporting", "password": "canary-password", "second_password": "canary-password-next"}
+    result = call(postgresql_access, version=NOWHERE, roles=[role])
+    assert result["failed"]
+    assert "second_password" in result["msg"]
+
+
+@pytest.mark.parametrize(("sessions", "drop"), [((), False), ((), True), (("10.0.0.5",), True)])
+def test_access_tells_of_second_logins_and_drops_them_when_told(call, monkeypatch, sessions, drop):
+    left = RoleFound("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION")
+    role = {**REPORTING, "login": False, "password": None}
+    own = RoleFound("NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION")
+    found = Current(
+        roles={"shop_reporting": own, "shop_reporting_next": left}, use={"shop_reporting_next": Use(sessions)}
+    )
+    ready = cluster.Instance("db1", "ready", "primary", True, "42", 1, "in production")
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: ready)
+    monkeypatch.setattr(access_client, "read", lambda port, desired: found)
+    result = call(postgresql_access, version=NOWHERE, roles=[role], drop_second=drop)
+    if sessions:
+        assert result["failed"]
+        assert "shop_reporting_next has 1 session (1 from 10.0.0.5)" in result["msg"]
+        return
+    assert [change["action"] for change in result["changes"]] == (["delete"] if drop else [])
+    assert result["second_logins"] == ["shop_reporting_next"]
+    states = {control["id"]: control["state"] for control in result["controls"]}
+    assert states == {"postgresql.access.strangers": "pass", "postgresql.access.rotation": "fail"}
 
 
 def test_access_takes_settings_as_yaml_reads_them(call, monkeypatch):

@@ -54,6 +54,7 @@ class Case:
         self.secrets = {name: f"{name}-9f3KxQ7Lw2Zr" for name in self.options["estate_secrets"]["options"]}
         self.secrets["ca_certificate"] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         self.secrets["ca_private_key"] = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
+        self.next_secrets = None
         self.neighbours = {}
 
     def copy(self):
@@ -78,9 +79,8 @@ class Case:
         return self
 
     def problems(self, time_zones=("UTC", "Europe/Berlin")):
-        return planning.problems(
-            self.spec, self.hosts, self.secrets, self.options, neighbours=self.neighbours, time_zones=time_zones
-        )
+        more = {"next_secrets": self.next_secrets, "neighbours": self.neighbours, "time_zones": time_zones}
+        return planning.problems(self.spec, self.hosts, self.secrets, self.options, **more)
 
     def refusals(self):
         """Problems as path → messages."""

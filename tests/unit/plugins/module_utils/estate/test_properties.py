@@ -188,7 +188,7 @@ def test_who_is_let_in_may_connect_and_who_may_connect_over_the_network_is_let_i
     """But for backups, which have no flow yet, and for what there is no other host to come from."""
     plan = accepted(lab, drawn)[1]
     for host in filter(None, (host["postgresql"] for host in plan["hosts"].values())):
-        rules = {(row["user"], name) for row in host["hba"] for name in row["database"].split(",")}
+        rules = {(row["user"].removeprefix("+"), name) for row in host["hba"] for name in row["database"].split(",")}
         granted = {(user, one["name"]) for one in host["databases"] for user in one["connect"]}
         streaming = {(host["users"]["replication"], "replication")}
         assert rules - streaming <= granted
@@ -208,7 +208,10 @@ def test_reporting_and_audit_come_from_the_ops_hosts_only(lab, drawn):
     for host in plan["hosts"].values():
         if host["postgresql"]:
             users, own = host["postgresql"]["users"], host["postgresql"]["database"]
-            let_in = {duty: [row for row in host["postgresql"]["hba"] if row["user"] == users[duty]] for duty in users}
+            let_in = {duty: [] for duty in users}
+            for row in host["postgresql"]["hba"]:
+                (duty,) = [duty for duty, name in users.items() if name == row["user"].removeprefix("+")]
+                let_in[duty].append(row)
             assert let_in["owner"] == let_in["backup"] == []
             assert {row["database"] for row in let_in["reporting"]} <= {own}
             assert {row["database"] for row in let_in["audit"]} <= {f"{own},postgres"}

@@ -362,3 +362,39 @@ def test_no_secrets_at_all(lab):
 
 def test_a_problem_reads_as_one_line():
     assert str(Problem("estate_spec.id", "is missing")) == "estate_spec.id: is missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"postgresql_monitor": "k3Jx9"}, "is weak: shorter"),
+        ({"postgresql_monitor": 1234567890123456}, "is not text"),
+        ({"postgresql_monitor": "postgresql_audit-9f3KxQ7Lw2Zr"}, "is the same as estate_secrets.postgresql_audit"),
+        (
+            {"postgresql_monitr": "k3Jx9Lw2ZrQ7p5Tn"},
+            "is not a secret that is rotated; did you mean postgresql_monitor?",
+        ),
+        ({"odoo_master": "k3Jx9Lw2ZrQ7p5Tn"}, "is not a secret that is rotated"),
+    ],
+)
+def test_a_next_generation_is_judged_like_the_current_one(lab, value, words):
+    lab.next_secrets = value
+    assert refused(lab, f"estate_secrets_next.{next(iter(value))}", words)
+
+
+def test_two_next_secrets_are_two(lab):
+    lab.next_secrets = dict.fromkeys(("postgresql_monitor", "postgresql_audit"), "k3Jx9Lw2ZrQ7p5Tn")
+    assert refused(lab, "estate_secrets_next.postgresql_audit", "is the same as estate_secrets_next.postgresql_monitor")
+
+
+def test_a_next_generation_is_a_mapping(lab):
+    lab.next_secrets = "k3Jx9Lw2ZrQ7p5Tn"
+    assert refused(lab, "estate_secrets_next", "is not a mapping")
+
+
+@pytest.mark.parametrize(
+    "value", [None, {}, {"postgresql_monitor": "k3Jx9Lw2ZrQ7p5Tn"}, {"postgresql_audit": UNREADABLE}]
+)
+def test_a_next_generation_that_is_right(lab, value):
+    lab.next_secrets = value
+    assert lab.problems() == []

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients that go on while passwords change: writers in the database, people at the edge, users of Odoo's API."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.retailerp.estate.tests.ledger import TABLE
+
+# Runs on the application host as root. Without a password it is a new client each time, one that goes by what the
+# running Odoo goes by; with one it is a client that connected once. Says "ack <number> <login>" for each row.
+WRITER = """
+import configparser, itertools, json, os, sys, time, docker, psycopg
+given = json.loads(sys.stdin.readline())
+ca = os.memfd_create("ca")
+os.write(ca, given["ca"].encode())
+engine = docker.APIClient()
+
+def connect():
+    user, password = given["user"], given["password"]
+    if password is None:
+        web = engine.containers(filters={"name": "-odoo-web-"})[0]
+        (directory,) = [one["Source"] for one in web["Mounts"] if one["Destination"] == "/etc/odoo"]
+        conf = configparser.ConfigParser(interpolation=None)
+        conf.read(directory + "/odoo.conf")
+        user, password = conf["options"]["db_user"], conf["options"]["db_password"]
+    conninfo = given["conninfo"] + f" sslrootcert=/proc/self/fd/{ca}"
+    return psycopg.connect(conninfo, user=user, password=password, autocommit=True)
+
+kept = connect() if given["password"] else None
+for number in itertools.count(given["first"]):
+    try:
+        connection = kept or connect()
+        row = connection.execute(f"INSERT INTO {given['table']} VALUES (%s, session_user) RETURNING member", (number,))
+        print("ack", number, row.fetchone()[0], flush=True)
+        if kept is None:
+            connection.close()
+    except Exception as err:
+        print("error", type(err).__name__, str(err).strip().replace(chr(10), " ")[:300], flush=True)
+        time.sleep(0.5)
+    time.sleep(0.05)
+"""
+
+
+class Writer:
+    """A writer on the application host: with `user` and `password` one connection, else a new one for each row."""
+
+    def __init__(self, lab, first: int, user: str | None = None, password: str | None = None) -> None:
+        hosts = lab.group("db")
+        addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
+        given = {
+            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={lab.spec()['id']} "
+            "sslmode=verify-full target_session_attrs=read-write connect_timeout=5",
+            "user": user,
+            "password": password,
+            "ca": lab.secrets()["ca_certificate"],
+            "table": TABLE,
+            "first": first,
+        }
+        self.acks: list[tuple[int, str]] = []
+        self.errors: list[str] = []
+        ssh = ["ssh", "-F", str(Path(lab.root) / ".lab/ssh_config"), lab.group("app")[0]]
+        self._process = subprocess.Popen(
+            # The end of the SSH connection is the program's: its next line finds nobody to read it.
+            [*ssh, f"exec sudo -n python3 -c {shlex.quote(WRITER)}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._process.stdin.write(json.dumps(given) + "\n")
+        self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            word, _space, rest = line.strip().partition(" ")
+            if word == "ack":
+                number, login = rest.split()
+                self.acks.append((int(number), login))
+            else:
+                self.errors.append(rest)
+
+    def logins(self) -> list[str]:
+        """By which login it wrote, in the order of time."""
+        return [login for login, _group in itertools.groupby(login for _number, login in self.acks)]
+
+    def refused(self) -> bool:
+        """Whether it ended by itself without a row, as it does when it cannot connect the first time."""
+        return self._process.wait(timeout=60) != 0 and not self.acks
+
+    def stop(self) -> None:
+        """End it; what it was promised is in `acks`."""
+        self._process.kill()
+        self._reader.join(timeout=10)
+
+
+class Stream:
+    """One request after another, each with its own moment; `ask` raises when one fails."""
+
+    def __init__(self, ask: Callable[[], None], pause: float) -> None:
+        self.done, self.errors = 0, []
+        self._ask, self._pause, self._over = ask, pause, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._ask()
+                self.done += 1
+            except Exception as err:  # noqa: BLE001  # whatever a client meets is a failed request
+                self.errors.append(f"{time.strftime('%H:%M:%S')} {type(err).__name__}: {err}"[:300])
+            self._over.wait(self._pause)
+
+    def stop(self) -> None:
+        """Wait for the last request."""
+        self._over.set()
+        self._thread.join(timeout=60)
