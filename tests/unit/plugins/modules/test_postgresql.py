@@ -168,7 +168,7 @@ def test_access_tells_of_second_logins_and_drops_them_when_told(call, monkeypatc
     )
     ready = cluster.Instance("db1", "ready", "primary", True, "42", 1, "in production")
     monkeypatch.setattr(server, "read_instance", lambda layout, name: ready)
-    monkeypatch.setattr(access_client, "read", lambda port, desired: found)
+    monkeypatch.setattr(access_client, "read", lambda port, desired, settings: found)
     result = call(postgresql_access, version=NOWHERE, roles=[role], drop_second=drop)
     if sessions:
         assert result["failed"]
