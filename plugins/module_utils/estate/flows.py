@@ -33,6 +33,9 @@ def app_ports(ports: dict) -> list:
 def host_ports(spec: dict, host: Any) -> list:
     """(name, address kind, port) of every TCP port the estate itself opens on this host."""
     ports = []
+    # What cannot be moved comes first: what meets it is told of where it is written.
+    if "etcd" in host.tiers:
+        ports += [("etcd clients", "private", ETCD_CLIENTS), ("etcd peers", "private", ETCD_PEERS)]
     if "edge" in host.tiers:
         ports += [
             ("public web", "public", 80),
@@ -49,8 +52,6 @@ def host_ports(spec: dict, host: Any) -> list:
             ports.append(("Patroni", "private", API_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
-    if "etcd" in host.tiers:
-        ports += [("etcd clients", "private", ETCD_CLIENTS), ("etcd peers", "private", ETCD_PEERS)]
     return ports
 
 

@@ -47,14 +47,13 @@ class Client:
 
     def seen(self) -> Seen:
         """This host, the members as a majority lists them, and who is healthy."""
-        statuses = self.statuses()
         return Seen(
             data=self.has_data(),
             leftover=self._system.exists(f"{DATA}/member"),
             running=self._system.unit(UNIT).state in ("active", "activating", "reloading"),
             admission=self._admission(),
             members=self.members(),
-            healthy=frozenset(self.wanted.url(name) for name, status in statuses.items() if status["healthy"]),
+            healthy=frozenset(map(self.wanted.url, self.healthy())),
         )
 
     def has_data(self) -> bool:
@@ -81,12 +80,16 @@ class Client:
             return None
         return _members(answer)
 
+    def healthy(self) -> set:
+        """Names of the planned voters that are part of a majority."""
+        names = {self._endpoint(name): name for name in self.wanted.members}
+        return {names[row["endpoint"]] for row in self._ctl("endpoint", "health") or () if row.get("health")}
+
     def statuses(self) -> dict:
-        """Each planned voter: healthy (it takes part in a majority's writes), leader, sizes, errors."""
-        found = {name: {"healthy": False} for name in self.wanted.members}
+        """Each planned voter: whether it is healthy, and, when it answers, its leader, sizes and errors."""
+        healthy = self.healthy()
+        found: dict = {name: {"healthy": name in healthy} for name in self.wanted.members}
         names = {self._endpoint(name): name for name in found}
-        for row in self._ctl("endpoint", "health") or ():
-            found[names[row["endpoint"]]].update(healthy=bool(row.get("health")))
         for row in self._ctl("endpoint", "status") or ():
             status = row.get("Status", {})
             found[names[row["Endpoint"]]].update(

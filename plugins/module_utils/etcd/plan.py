@@ -102,8 +102,8 @@ def _without_majority(wanted: Wanted, seen: Seen) -> list[Change]:
     if voted:
         raise EstateError(
             f"{wanted.name} has no data and no majority of etcd answers, but {', '.join(voted)} {_verb(voted)} data. "
-            f"{wanted.name} can come back only once a majority runs; see the README of the role etcd for what to do "
-            "when it is lost for good"
+            f"{wanted.name} can come back only once a majority runs: start etcd there (journalctl -u etcd says what "
+            "keeps it); see the README of the role etcd for what to do when it is lost for good"
         )
     if seen.admission == "new":
         return []

@@ -152,5 +152,10 @@ def test_a_recovery_time_is_patronis(lab):
 
 
 def test_the_ports_of_etcd_are_taken(patroni):
-    said = refusal(patroni.set("postgresql.port", 2379), "estate_spec.etcd clients")
-    assert "2379 is also postgresql.port on db1" in said
+    said = refusal(patroni.set("postgresql.port", 2379), "estate_spec.postgresql.port")
+    assert "2379 is also etcd clients on db1" in said
+
+
+def test_another_service_on_a_port_of_etcd(patroni):
+    patroni.hosts["ops1"]["estate_service_ports"] = [2380]
+    assert "2380 is also etcd peers" in refusal(patroni, "hosts.ops1.estate_service_ports")

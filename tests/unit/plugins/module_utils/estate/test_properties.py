@@ -49,6 +49,11 @@ def estates(draw):
         "odoo.series": draw(st.sampled_from(["14.0", "16.0", "19.0"])),
         "postgresql.port": draw(st.sampled_from([5432, 6543])),
     }
+    databases = [name for name in names if "db" in hosts[name]["groups"]]
+    if len(names) >= 3 and len(databases) >= 2 and draw(st.booleans()):
+        changes["postgresql.shape"] = "patroni"
+        for name in draw(st.permutations(names))[:3]:
+            hosts[name]["groups"].append("etcd")
     if draw(st.booleans()):
         changes["odoo.workers"] = draw(st.integers(1, 12))
     if draw(st.booleans()):
