@@ -273,7 +273,9 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
             for seen in flows.sources(clients, host, subnet)
         ]
 
-    peers = [peer for peer in in_tier(hosts, "db") if peer != host]
+    # Patroni asks its own server, too, where it is in the log.
+    asks_itself = spec["postgresql"]["shape"] == "patroni"
+    peers = [peer for peer in in_tier(hosts, "db") if peer != host or asks_itself]
     # Odoo's bus and its scheduled jobs listen on the database `postgres`, pg_rewind reads the primary's files there.
     return [
         *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
