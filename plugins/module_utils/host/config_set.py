@@ -181,6 +181,10 @@ class ConfigSet:
         """Each unit's planned action. A run after one that was cut short restarts what may run half a configuration."""
         planned = {(change.data.name, change.action) for change in changes if change.resource.startswith("unit ")}
         for unit in self.spec.units:
+            if (unit.name, "stop") in planned:
+                # By itself, since one that failed is not stopped: it would count as failed for ever.
+                self._must(["systemctl", "disable", "--quiet", "--now", unit.name])
+                self._system.run(["systemctl", "reset-failed", unit.name])
             for action in ("start", "reload", "restart"):
                 if (unit.name, action) in planned:
                     # A unit that is only just starting from the interrupted run may refuse a reload.
@@ -210,7 +214,7 @@ class ConfigSet:
             self._system.pause(SETTLE_S)
         for unit in self.spec.units:
             seen = self._system.unit(unit.name)
-            if not seen.running:
+            if unit.action != "stop" and not seen.running:
                 _code, out, _err = self._system.run(
                     ["journalctl", "-u", unit.name, "-n", "6", "-o", "cat", "--no-pager"]
                 )
