@@ -102,8 +102,8 @@ options:
         required: true
       action:
         description: >-
-          What a changed file means to the running unit. V(start) does nothing to a running one. V(stop) is for a unit that is not
-          to run any more; it ends stopped and not enabled, and one that does not exist is so already.
+          What a changed file means to the running unit. V(start) does nothing to a running one. V(stop) is for a unit
+          that is not to run any more; it ends stopped and not enabled, and one that does not exist is so already.
         type: str
         choices: [restart, reload, start, stop]
         default: restart

@@ -11,8 +11,8 @@ module: pgbouncer_info
 short_description: Judge a PgBouncer by logging in through it
 version_added: 0.1.0
 description:
-  - Logs in to each database as the client it is there for, over TLS and checking who answers, asks the server behind it how it
-    was reached, and tries once without TLS. Changes nothing.
+  - Logs in to each database as the client it is there for, over TLS and checking who answers, asks the server behind
+    it how it was reached, and tries once without TLS. Changes nothing.
   - A pooler that is not there is no error but a control that does not hold.
   - The host needs psycopg 3.
 author:

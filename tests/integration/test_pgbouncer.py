@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.drill
 
-#: A client on the application host, as its own libpq (17 on Debian 13) sees the poolers. Options arrive on standard input.
+#: A client on the application host, with that host's libpq (17 on Debian 13). Options arrive on standard input.
 CLIENT = """
 import json, sys
 import psycopg
@@ -81,7 +81,8 @@ def pooled(lab, request):
         kept = (
             "ls -d /etc/estate/pgbouncer/* /etc/estate/tls/pgbouncer/* /etc/systemd/system/estate-pgbouncer.* "
             "/etc/systemd/system/pgbouncer.service.d/* /etc/systemd/system/postgresql@*.service.d/pgbouncer.conf "
-            "/etc/systemd/system/*.wants/*pgbouncer* 2>/dev/null; ss -tlnH | grep :6432; nft list ruleset | grep 6432; :"
+            "/etc/systemd/system/*.wants/*pgbouncer* /run/pgbouncer 2>/dev/null; "
+            "ss -tlnH | grep :6432; nft list ruleset | grep 6432; :"
         )
         assert lab.ssh(host, kept) == ""
         rules = "SELECT count(*) FROM pg_hba_file_rules WHERE '{}' = ANY (user_name) AND address = '{}'"
@@ -139,7 +140,9 @@ def test_a_restart_costs_a_retry(pooled, lab, site, waiting):
 def test_it_is_shut_in_and_its_secret_is_its_own(pooled, lab):
     for host in pooled.members:
         pid = lab.ssh(host, "systemctl show -P MainPID pgbouncer").strip()
-        status = dict(line.split(":", 1) for line in lab.ssh(host, f"cat /proc/{pid}/status").splitlines() if ":" in line)
+        status = dict(
+            line.split(":", 1) for line in lab.ssh(host, f"cat /proc/{pid}/status").splitlines() if ":" in line
+        )
         assert (status["NoNewPrivs"].strip(), int(status["CapBnd"].strip(), 16)) == ("1", 0)
         assert lab.ssh(host, f"stat -c %U /proc/{pid}").strip() == "pgbouncer"
         modes = lab.ssh(host, "stat -c '%a %U' /etc/estate/pgbouncer/userlist.txt /etc/estate/tls/pgbouncer/key.pem")

@@ -113,13 +113,15 @@ def app_connections(workers: int, cron_threads: int) -> int:
 
 
 def listeners(workers: int, cron_threads: int) -> int:
-    """Sessions one app host keeps in the database `postgres`, two releases: each process and thread has one, the bus, too."""
+    """Sessions one app host keeps in the database `postgres`, two releases: one for each process, thread and the bus."""
     return 2 * (workers + 1 + cron_threads)
 
 
 def pooled_connections(workers: int, cron_threads: int) -> int:
-    """What is left of app_connections when transactions share connections: those of one busy release, and all listeners.
-    The release beside it is idle, so it has no transaction open."""
+    """What is left of app_connections when transactions share connections: those of one busy release, and listeners.
+
+    The release beside it is idle: it listens, and has no transaction open.
+    """
     return app_connections(workers, cron_threads) // 2 + listeners(workers, cron_threads)
 
 

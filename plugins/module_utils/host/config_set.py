@@ -106,6 +106,7 @@ class ConfigSet:
             if self.spec.rollback_after_s:
                 self._journal.timer.arm(self.spec.rollback_after_s)
             self._journal.mark("placed")
+            self._stop_units(changes)
             self._place(wanted)
             if touches_units([entry["path"] for entry in (self._journal.manifest() or {})["files"]]):
                 self._must(["systemctl", "daemon-reload"])
@@ -177,14 +178,18 @@ class ConfigSet:
             elif file.state == "absent":
                 self._system.remove(file.path)
 
+    def _stop_units(self, changes: list[Change]) -> None:
+        """Units that are not to run any more, while the files they were started with are still there."""
+        for unit in [change.data for change in changes if change.action == "stop"]:
+            self._journal.mark("acted")
+            self._must(["systemctl", "disable", "--quiet", "--now", unit.name])
+            # One that had failed would count as failed for ever.
+            self._system.run(["systemctl", "reset-failed", unit.name])
+
     def _tell_units(self, changes: list[Change], interrupted: bool) -> None:
         """Each unit's planned action. A run after one that was cut short restarts what may run half a configuration."""
         planned = {(change.data.name, change.action) for change in changes if change.resource.startswith("unit ")}
         for unit in self.spec.units:
-            if (unit.name, "stop") in planned:
-                # By itself, since one that failed is not stopped: it would count as failed for ever.
-                self._must(["systemctl", "disable", "--quiet", "--now", unit.name])
-                self._system.run(["systemctl", "reset-failed", unit.name])
             for action in ("start", "reload", "restart"):
                 if (unit.name, action) in planned:
                     # A unit that is only just starting from the interrupted run may refuse a reload.

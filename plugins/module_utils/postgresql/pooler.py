@@ -22,8 +22,10 @@ PATIENCE_S = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """One login: why it failed, or by which protocol the pooler reached the server (None without TLS), whether that is a
-    standby, and what the pooler told of it when it let the client in (None where the server says nothing of it)."""
+    """One login: why it failed, or by which protocol the pooler reached the server (None without TLS).
+
+    standby: what the server is; told_standby: what the pooler told of it when it let the client in (None: nothing).
+    """
 
     error: str | None = None
     server_tls: str | None = None
