@@ -133,8 +133,8 @@ def test_strangers_are_refused(pooled):
 
 def test_a_restart_costs_a_retry(pooled, lab, site, waiting):
     lab.ssh(pooled.primary(), "systemctl restart pgbouncer")
-    waiting("Odoo", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=20)
-    waiting("the bus", lambda: int(pooled.sql(pooled.primary(), LISTENERS)) >= 1, timeout=90)
+    assert waiting("Odoo", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=20)
+    assert waiting("the bus", lambda: int(pooled.sql(pooled.primary(), LISTENERS)) >= 1, timeout=90)
 
 
 def test_it_is_shut_in_and_its_secret_is_its_own(pooled, lab):

@@ -113,7 +113,7 @@ def app_connections(workers: int, cron_threads: int) -> int:
 
 
 def listeners(workers: int, cron_threads: int) -> int:
-    """Sessions one app host keeps in the database `postgres`, two releases: one for each process, thread and the bus."""
+    """Sessions one app host keeps in `postgres`, two releases: one for each process, thread and the bus."""
     return 2 * (workers + 1 + cron_threads)
 
 
