@@ -91,7 +91,7 @@ options:
     elements: str
     default: []
   units:
-    description: systemd units that use the files. Each one always ends running.
+    description: systemd units that use the files. Each one always ends running, unless its action is V(stop).
     type: list
     elements: dict
     default: []
@@ -101,9 +101,11 @@ options:
         type: str
         required: true
       action:
-        description: What a changed file means to the running unit. C(start) does nothing to a running one.
+        description: >-
+          What a changed file means to the running unit. V(start) does nothing to a running one. V(stop) is for a unit
+          that is not to run any more; it ends stopped and not enabled, and one that does not exist is so already.
         type: str
-        choices: [restart, reload, start]
+        choices: [restart, reload, start, stop]
         default: restart
       enabled:
         description: Whether it has to start at boot. When V(false), that is left as it is.
@@ -244,7 +246,7 @@ ARGUMENTS = {
         "default": [],
         "options": {
             "name": {"type": "str", "required": True},
-            "action": {"type": "str", "choices": ["restart", "reload", "start"], "default": "restart"},
+            "action": {"type": "str", "choices": ["restart", "reload", "start", "stop"], "default": "restart"},
             "enabled": {"type": "bool", "default": True},
             "effect": {"type": "list", "elements": "str"},
         },

@@ -94,12 +94,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: What this member is, running or not.
+  description: What this member is, running or not, and whether a pooler of the estate is in front of it.
   returned: always
   type: dict
   sample:
     name: db1
     version: "17"
+    pooled: false
     data: ready
     role: primary
     running: true
@@ -146,11 +147,16 @@ controls:
       reason: ""
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, server, status
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+
+POOLER = "/etc/estate/pgbouncer/pgbouncer.ini"
+"""Of the role pgbouncer: whether one stands in front of the server."""
 
 
 class Info:
@@ -166,7 +172,7 @@ class Info:
         """The instance and its status."""
         layout = server.Layout.of(self.params)
         found = status.wait(layout, self.params["member"], self.params["port"], self.standbys, self.params["wait_s"])
-        self.instance.update(vars(found[0]), version=layout.version)
+        self.instance.update(vars(found[0]), version=layout.version, pooled=os.path.exists(POOLER))
         self.status.update(status.summary_of(found[1]) if found[1] else {})
         return found
 

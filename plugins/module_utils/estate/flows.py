@@ -17,6 +17,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.patroni im
 #: etcd's registered ports. Nothing else on an estate's hosts wants them, so they are no options.
 ETCD_CLIENTS, ETCD_PEERS = 2379, 2380
 _DEFAULT_PORT = {"https": 443, "http": 80}
+#: PgBouncer's, in front of the server of the same host.
+POOLER_PORT = 6432
 
 
 def url_port(url: str) -> int:
@@ -28,6 +30,16 @@ def url_port(url: str) -> int:
 def app_ports(ports: dict) -> list:
     """The four ports of an app host, in order."""
     return sorted(ports[key] for key in ("web_a", "bus_a", "web_b", "bus_b"))
+
+
+def pooled(spec: dict) -> bool:
+    """Whether Odoo goes through a pooler."""
+    return spec["postgresql"].get("pooler", "none") != "none"
+
+
+def database_port(spec: dict) -> int:
+    """The port at which Odoo finds its database."""
+    return POOLER_PORT if pooled(spec) else spec["postgresql"]["port"]
 
 
 def host_ports(spec: dict, host: Any) -> list:
@@ -50,6 +62,8 @@ def host_ports(spec: dict, host: Any) -> list:
         ports.append(("postgresql.port", "private", spec["postgresql"]["port"]))
         if spec["postgresql"].get("shape") == "patroni":
             ports.append(("Patroni", "private", API_PORT))
+        if pooled(spec):
+            ports.append(("postgresql.pooler", "private", POOLER_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
     return ports
@@ -95,7 +109,9 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
     if "db" in host.tiers:
         port = [spec["postgresql"]["port"]]
         peers = [peer for peer in in_tier(hosts, "db") if peer.name != host.name]
-        add("postgresql", port, sources(in_tier(hosts, "app"), host, subnet), host.address, False)
+        # Either way in, not both: past the pooler nobody counts.
+        name = "pgbouncer" if pooled(spec) else "postgresql"
+        add(name, [database_port(spec)], sources(in_tier(hosts, "app"), host, subnet), host.address, False)
         add("postgresql_replication", port, sources(peers, host, subnet), host.address, False)
         if spec["postgresql"]["shape"] == "patroni":
             add("patroni", [API_PORT], sources(peers, host, subnet), host.address, False)
@@ -142,7 +158,7 @@ def egress(spec: dict, hosts: list, host: Any) -> list:
         to("edge_odoo", "app", app_ports(spec["odoo"]["ports"]))
         anywhere("edge_acme", spec["acme"]["directory"])
     if "app" in host.tiers:
-        to("odoo_postgresql", "db", [spec["postgresql"]["port"]])
+        to("odoo_pgbouncer" if pooled(spec) else "odoo_postgresql", "db", [database_port(spec)])
         anywhere("odoo_entra", spec["entra"]["authority"])
     if "app" in host.tiers or "edge" in host.tiers:
         to("redis", "cache", [spec["redis"]["port"]])

@@ -95,6 +95,7 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "traefik": slices.traefik(spec, hosts, host, share) if "edge" in host.tiers else None,
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
         "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
+        "pgbouncer": slices.pgbouncer(spec, hosts, host) if "db" in host.tiers and flows.pooled(spec) else None,
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
         "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

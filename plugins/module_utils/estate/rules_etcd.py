@@ -28,6 +28,12 @@ def of_etcd(spec: dict, hosts: list) -> Iterator:
         )
     if shape == "patroni":
         yield from _voters(voters)
+        if postgresql.get("pooler", "none") != "none":
+            yield Problem(
+                "estate_spec.postgresql.pooler",
+                f"is {postgresql['pooler']}, but a pooler goes up and down with Debian's unit, not yet with Patroni's "
+                "server; write none, or write shape: streaming",
+            )
         if len(in_tier(hosts, "db")) < 2:
             yield Problem(
                 "estate_spec.postgresql.shape",

@@ -118,10 +118,25 @@ def app_connections(workers: int, cron_threads: int) -> int:
     return 2 * (workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BUS + cron_threads * CONNECTIONS_CRON)
 
 
-def connections(app_workers: Any, cron_threads: int, standbys: int) -> dict:
-    """What the database server's connections are needed for. `app_workers`: workers of each app host."""
+def listeners(workers: int, cron_threads: int) -> int:
+    """Sessions one app host keeps in `postgres`, two releases: one for each process, thread and the bus."""
+    return 2 * (workers + 1 + cron_threads)
+
+
+def pooled_connections(workers: int, cron_threads: int) -> int:
+    """What is left of app_connections when transactions share connections: those of one busy release, and listeners.
+
+    The release beside it is idle: it listens, and has no transaction open.
+    """
+    return app_connections(workers, cron_threads) // 2 + listeners(workers, cron_threads)
+
+
+def connections(app_workers: Any, cron_threads: int, standbys: int, pooled: bool = False) -> dict:
+    """What the database server's connections are needed for. `app_workers`: workers of each app host; `pooled`: their
+    transactions share connections."""
+    each = pooled_connections if pooled else app_connections
     need = {
-        "application": sum(app_connections(workers, cron_threads) for workers in app_workers),
+        "application": sum(each(workers, cron_threads) for workers in app_workers),
         "maintenance": CONNECTIONS_MAINTENANCE,
         "monitor": CONNECTIONS_MONITOR,
         "superuser": CONNECTIONS_SUPERUSER,

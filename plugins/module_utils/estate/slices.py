@@ -63,7 +63,8 @@ def workers_of(spec: dict, hosts: list, host: Any) -> int:
 def connections(spec: dict, hosts: list) -> dict:
     """What the database server's connections are needed for, by use and in total."""
     each = [workers_of(spec, hosts, host) for host in in_tier(hosts, "app")]
-    return sizing.connections(each, spec["odoo"]["cron_threads"], max(0, len(in_tier(hosts, "db")) - 1))
+    shared = spec["postgresql"].get("pooler") == "transaction"
+    return sizing.connections(each, spec["odoo"]["cron_threads"], max(0, len(in_tier(hosts, "db")) - 1), shared)
 
 
 def _named(hosts: list, tier: str) -> dict:
@@ -134,7 +135,7 @@ def odoo(spec: dict, hosts: list, host: Any, budget: Any) -> dict:
         "maintenance_memory_mb": budget.app - sizing.idle_release(workers),
         "db": {
             "hosts": [primary_of(hosts).name, *(db.name for db in in_tier(hosts, "db") if db != primary_of(hosts))],
-            "port": spec["postgresql"]["port"],
+            "port": flows.database_port(spec),
             "name": own["database"],
             "user": users(spec)["application"],
             "second_user": second_logins(spec)["application"],
@@ -184,7 +185,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     primary, need = primary_of(hosts), connections(spec, hosts)
     standbys = [db.name for db in in_tier(hosts, "db") if db != primary]
     others = ", ".join(f'"{db.name}"' for db in in_tier(hosts, "db") if db != host)
-    allowed = spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
+    allowed = _max_connections(spec, need)
     strict = spec["postgresql"]["durability"] == "strict"
     settings = {
         "port": spec["postgresql"]["port"],
@@ -227,6 +228,37 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     }
 
 
+def _max_connections(spec: dict, need: dict) -> int:
+    return spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
+
+
+def pgbouncer(spec: dict, hosts: list, host: Any) -> dict:
+    """A database host's pooler: what of the server's connections it may hold, and how many clients share them."""
+    need, mode = connections(spec, hosts), spec["postgresql"]["pooler"]
+    workers, threads = [workers_of(spec, hosts, app) for app in in_tier(hosts, "app")], spec["odoo"]["cron_threads"]
+    # All the server has but what monitoring, replication, an upgrade and the superuser need.
+    servers = _max_connections(spec, need) - (need["total"] - need["application"])
+    listeners = sum(sizing.listeners(each, threads) for each in workers) if mode == "transaction" else servers
+    return {
+        "address": host.address,
+        "port": flows.POOLER_PORT,
+        "server_port": spec["postgresql"]["port"],
+        "user": users(spec)["application"],
+        "second_user": second_logins(spec)["application"],
+        # Odoo listens for its bus and cron in `postgres`: a session keeps its connection there, whatever the mode.
+        "databases": {
+            spec["odoo"]["database"]: {
+                "mode": mode,
+                "connections": servers - listeners if mode == "transaction" else servers,
+            },
+            "postgres": {"mode": "session", "connections": listeners},
+        },
+        "connections": servers,
+        # A client costs kilobytes, one too many a request.
+        "clients": 2 * sum(sizing.app_connections(each, threads) for each in workers),
+    }
+
+
 def _databases(spec: dict) -> list:
     """The databases of a cluster and who may do what in them, as the module postgresql_access takes them."""
     names = users(spec)
@@ -261,7 +293,7 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
     names, database = users(spec), spec["odoo"]["database"]
     names.update({duty: f"+{names[duty]}" for duty in _ROTATED})
 
-    def rows(databases: list, user: str, clients: list) -> list:
+    def rows(databases: list, user: str, seen_as: list) -> list:
         return [
             {
                 "type": "hostssl",
@@ -270,20 +302,26 @@ def _hba(spec: dict, hosts: list, host: Any, subnet: str) -> list:
                 "address": seen,
                 "method": "scram-sha-256",
             }
-            for seen in flows.sources(clients, host, subnet)
+            for seen in seen_as
         ]
 
-    # Patroni asks its own server, too, where it is in the log.
-    asks_itself = spec["postgresql"]["shape"] == "patroni"
-    peers = [peer for peer in in_tier(hosts, "db") if peer != host or asks_itself]
+    def of(clients: list) -> list:
+        return flows.sources(clients, host, subnet)
+
+    peers = of([peer for peer in in_tier(hosts, "db") if peer != host])
+    if spec["postgresql"]["shape"] == "patroni":
+        # It asks its own server, too, where it is in the log.
+        peers.append(f"{host.address}/32")
+    # A pooler on this very host speaks for the app hosts, and they do not come past it.
+    odoo = [f"{host.address}/32"] if flows.pooled(spec) else of(in_tier(hosts, "app"))
     # Odoo's bus and its scheduled jobs listen on the database `postgres`, pg_rewind reads the primary's files there.
     return [
-        *rows([database, "postgres"], names["application"], in_tier(hosts, "app")),
+        *rows([database, "postgres"], names["application"], odoo),
         *rows(["replication"], names["replication"], peers),
         *rows(["postgres"], names["replication"], peers),
-        *rows([database], names["reporting"], in_tier(hosts, "ops")),
-        *rows([database, "postgres"], names["audit"], in_tier(hosts, "ops")),
-        *rows([database, "postgres"], names["monitor"], in_tier(hosts, "ops")),
+        *rows([database], names["reporting"], of(in_tier(hosts, "ops"))),
+        *rows([database, "postgres"], names["audit"], of(in_tier(hosts, "ops"))),
+        *rows([database, "postgres"], names["monitor"], of(in_tier(hosts, "ops"))),
     ]
 
 

@@ -106,6 +106,7 @@ class ConfigSet:
             if self.spec.rollback_after_s:
                 self._journal.timer.arm(self.spec.rollback_after_s)
             self._journal.mark("placed")
+            self._stop_units(changes)
             self._place(wanted)
             if touches_units([entry["path"] for entry in (self._journal.manifest() or {})["files"]]):
                 self._must(["systemctl", "daemon-reload"])
@@ -177,6 +178,14 @@ class ConfigSet:
             elif file.state == "absent":
                 self._system.remove(file.path)
 
+    def _stop_units(self, changes: list[Change]) -> None:
+        """Units that are not to run any more, while the files they were started with are still there."""
+        for unit in [change.data for change in changes if change.action == "stop"]:
+            self._journal.mark("acted")
+            self._must(["systemctl", "disable", "--quiet", "--now", unit.name])
+            # One that had failed would count as failed for ever.
+            self._system.run(["systemctl", "reset-failed", unit.name])
+
     def _tell_units(self, changes: list[Change], interrupted: bool) -> None:
         """Each unit's planned action. A run after one that was cut short restarts what may run half a configuration."""
         planned = {(change.data.name, change.action) for change in changes if change.resource.startswith("unit ")}
@@ -210,7 +219,7 @@ class ConfigSet:
             self._system.pause(SETTLE_S)
         for unit in self.spec.units:
             seen = self._system.unit(unit.name)
-            if not seen.running:
+            if unit.action != "stop" and not seen.running:
                 _code, out, _err = self._system.run(
                     ["journalctl", "-u", unit.name, "-n", "6", "-o", "cat", "--no-pager"]
                 )

@@ -50,6 +50,7 @@ class FileState:
 class UnitSpec:
     """One systemd unit as it has to be: running and enabled; `action` is what a changed file means to it.
 
+    With the action stop it has to be neither: what switched off leaves nothing behind.
     effect: a command that succeeds as long as what the unit did still holds, for a unit that does it once.
     """
 
@@ -212,6 +213,10 @@ def _refuse_impossible(wanted: FileSpec, seen: FileState) -> None:
 def _plan_unit(unit: UnitSpec, seen: UnitState, moved: bool, interrupted: bool) -> list[Change]:
     what = f"unit {unit.name}"
     changes = []
+    if unit.action == "stop":
+        if seen.exists and (seen.state != "inactive" or seen.enabled == "enabled"):
+            changes.append(Change(what, "stop", seen.describe(), "stopped, not enabled", data=unit))
+        return changes
     if not seen.running:
         changes.append(
             Change(what, "start", seen.describe(), "active, enabled" if unit.enabled else "active", data=unit)
@@ -245,7 +250,7 @@ def controls_of(spec: ConfigSpec, current: CurrentSet) -> list[Control]:
             if _plan_unit(unit, current.units.get(unit.name, UnitState()), False, False)
         }
         controls.append(
-            Control.check(f"config.{spec.name}.units", f"Every unit of {spec.name} runs and is enabled", idle, {})
+            Control.check(f"config.{spec.name}.units", f"Every unit of {spec.name} is as planned", idle, {})
         )
     return controls
 
@@ -315,6 +320,8 @@ def rollback_script(journal: str, manifest: dict[str, Any]) -> str:
             acted.append(f"systemctl stop {name} 2>/dev/null")
         if not unit["enabled"]:
             acted.append(f"systemctl disable --quiet {name} 2>/dev/null")
+        elif unit["action"] == "stop":
+            acted.append(f"systemctl enable --quiet {name} 2>/dev/null")
     lines += _when("acted", acted)
     for entry in reversed(manifest["files"]):
         lines += ["  " + line for line in _restore(entry)]

@@ -113,6 +113,8 @@ class Database:
                 target_session_attrs="read-write",
                 connect_timeout=5,
                 application_name="retailerp.estate odoo_modules",
+                # A pooler may give the next transaction another server connection, which knows nothing prepared here.
+                prepare_threshold=None,
             )
         except psycopg.Error as err:
             raise EstateError(f"{where} does not let {said['user']} in: {' '.join(str(err).split())}") from None

@@ -29,8 +29,19 @@ END_OF_LOG = (
     "incorrect prev-link",
     "incorrect resource manager data checksum",
     "could not find a valid record",
+    "invalid resource manager ID",
+    "invalid record offset",
+    "invalid info bits",
+    "invalid contrecord length",
+    "no contrecord flag",
+    "contrecord is requested",
+    "out-of-sequence timeline ID",
+    "too long",
 )
-"""What pg_waldump says where written log ends within a segment, a new one or one used before."""
+"""What pg_waldump says where written log ends, in a segment that is new or was used before: recovery ends there, too.
+
+From ValidXLogRecordHeader, XLogReaderValidatePageHeader and XLogDecodeNextRecord of PostgreSQL's xlogreader.c.
+"""
 
 
 def fence(reason: str) -> None:
@@ -96,6 +107,9 @@ def last_record(layout: server.Layout) -> str | None:
     control = server.control_data(layout)
     if not control:
         return None
+    if control.get("Database cluster state") == "shut down":
+        # In good order: its last word is this checkpoint.
+        return control["Latest checkpoint location"]
     checkpoint = int(control["Latest checkpoint's TimeLineID"])
     starts = {checkpoint: control["Latest checkpoint location"]}
     for timeline in server.begun_timelines(layout):

@@ -48,6 +48,7 @@ def estates(draw):
         "odoo.cron_threads": draw(st.integers(1, 3)),
         "odoo.series": draw(st.sampled_from(["14.0", "16.0", "19.0"])),
         "postgresql.port": draw(st.sampled_from([5432, 6543])),
+        "postgresql.pooler": draw(st.sampled_from(["none", "session", "transaction"])),
     }
     databases = [name for name in names if "db" in hosts[name]["groups"]]
     if len(names) >= 3 and len(databases) >= 2 and draw(st.booleans()):
@@ -103,13 +104,35 @@ def test_memory_is_shared_out_at_most_once(lab, drawn):
 def test_connections_cover_the_workers(lab, drawn):
     plan = accepted(lab, drawn)[1]
     odoo = [host["odoo"] for host in plan["hosts"].values() if host["odoo"]]
-    used = sum(sizing.app_connections(one["workers"], one["cron_threads"]) for one in odoo)
+    shared = drawn[0]["postgresql.pooler"] == "transaction"
+    each = sizing.pooled_connections if shared else sizing.app_connections
+    used = sum(each(one["workers"], one["cron_threads"]) for one in odoo)
     for host in plan["hosts"].values():
         if host["postgresql"]:
             settings_, need = host["postgresql"]["settings"], host["postgresql"]["connections"]
             assert used == need["application"]
             assert used + sizing.CONNECTIONS_SUPERUSER < need["total"] <= settings_["max_connections"]
             assert settings_["max_wal_senders"] > len(host["postgresql"]["standbys"])
+
+
+@MANY
+@given(drawn=estates())
+def test_a_pooler_leaves_the_others_their_connections(lab, drawn):
+    plan = accepted(lab, drawn)[1]
+    mode = drawn[0]["postgresql.pooler"]
+    for host in plan["hosts"].values():
+        assert bool(host["pgbouncer"]) == (bool(host["postgresql"]) and mode != "none")
+        if host["pgbouncer"]:
+            server, pooler = host["postgresql"], host["pgbouncer"]
+            need, pools = server["connections"], pooler["databases"]
+            others = need["total"] - need["application"]
+            assert need["application"] <= pooler["connections"] == server["settings"]["max_connections"] - others
+            assert {pool["mode"] for pool in pools.values()} == {"session", mode}
+            assert pools["postgres"]["mode"] == "session"
+            assert all(0 < pool["connections"] <= pooler["connections"] for pool in pools.values())
+            if mode == "transaction":
+                assert sum(pool["connections"] for pool in pools.values()) == pooler["connections"]
+            assert pooler["clients"] > need["application"]
 
 
 def lets_in(plan, server, source, port):
@@ -181,7 +204,9 @@ def test_a_login_rule_for_each_flow_to_postgresql(lab, drawn):
     for host in plan["hosts"].values():
         if host["postgresql"]:
             flows = [flow for flow in host["flows"]["in"] if flow["name"].startswith("postgresql")]
-            assert {row["address"] for row in host["postgresql"]["hba"]} == {
+            # A pooler comes from this very host, for which no firewall is in the way.
+            own = {f"{host['address']}/32"} if host["pgbouncer"] else set()
+            assert {row["address"] for row in host["postgresql"]["hba"]} == own | {
                 src for flow in flows for src in flow["sources"]
             }
             assert {row["type"] for row in host["postgresql"]["hba"]} == {"hostssl"}
@@ -307,6 +332,7 @@ PATHS = [
     "odoo.dbfilter",
     "postgresql",
     "postgresql.max_connections",
+    "postgresql.pooler",
     "redis.maxmemory_mb",
     "entra",
     "entra.roles",

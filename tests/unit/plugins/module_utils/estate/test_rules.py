@@ -123,6 +123,19 @@ VALUES = [
         "estate_spec.postgresql.max_connections",
         "is under the need of 63 (application 50",
     ),
+    ("postgresql.pooler", "statement", "estate_spec.postgresql.pooler", "choose none, session or transaction"),
+    (
+        "postgresql",
+        {"pooler": "session", "port": 6432},
+        "estate_spec.postgresql.pooler",
+        "6432 is also postgresql.port on db1",
+    ),
+    (
+        "postgresql",
+        {"pooler": "transaction", "max_connections": 40},
+        "estate_spec.postgresql.max_connections",
+        "is under the need of 46 (application 33",
+    ),
     # databases and demo
     ("odoo.dbfilter", ".*", "estate_spec.odoo.dbfilter", "write ^shop$"),
     ("admin_networks", [], "estate_spec.admin_networks", "is empty"),

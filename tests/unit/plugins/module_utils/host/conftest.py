@@ -56,6 +56,7 @@ def systemctl(root, argv):
             unit["active"] = False
         elif verb in ("enable", "disable"):
             unit["enabled"] = verb == "enable"
+            unit["active"] = unit["active"] and "--now" not in argv
     store.write_text(json.dumps(units))
     return 0, "", ""
 """

@@ -295,6 +295,31 @@ def test_never_confirmed_the_host_goes_back_and_a_late_confirmation_is_refused(w
         workshop.capability(spec).commit("right")
 
 
+def test_a_unit_that_is_to_stop_is_stopped_and_disabled_when_its_files_go(workshop):
+    workshop.converge(new_set(workshop))
+    spec = workshop.spec(workshop.file("a.conf", state="absent"), units=[UnitSpec("app.service", "stop")])
+    assert workshop.converge(spec) == [f"delete file {workshop.etc}/a.conf", "stop unit app.service"]
+    unit = workshop.host.units()["app.service"]
+    assert (unit["active"], unit["enabled"]) == (False, False)
+    assert workshop.plan(spec) == []
+    assert workshop.plan(workshop.spec(units=[UnitSpec("never-installed.service", "stop")])) == []
+
+
+def test_a_unit_that_is_to_stop_runs_again_when_the_set_is_put_back(workshop):
+    workshop.converge(new_set(workshop))
+    spec = workshop.spec(
+        workshop.file("a.conf", state="absent"),
+        units=[UnitSpec("app.service", "stop")],
+        probe=["false"],
+        probe_timeout_s=0.05,
+    )
+    with pytest.raises(EstateError, match="The old configuration is back"):
+        workshop.converge(spec)
+    unit = workshop.host.units()["app.service"]
+    assert (unit["active"], unit["enabled"]) == (True, True)
+    assert (workshop.etc / "a.conf").exists()
+
+
 def test_controls_tell_what_departs(workshop):
     spec = new_set(workshop)
     workshop.converge(spec)

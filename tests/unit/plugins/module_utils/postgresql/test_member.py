@@ -47,6 +47,25 @@ def test_the_last_record_is_where_reading_ends(layout):
     assert member.last_record(layout) == "0/30000A0"
 
 
+def test_a_member_that_was_shut_down_ends_with_its_checkpoint(layout, monkeypatch):
+    control = {**server.control_data(layout), "Database cluster state": "shut down"}
+    monkeypatch.setattr(server, "control_data", lambda layout: control)
+    assert member.last_record(layout) == "0/3000028"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "invalid resource manager ID 85 at 0/30000A0",
+        "record length 1431655765 at 0/30000A0 too long",
+        "there is no contrecord flag at 0/4000000",
+    ],
+)
+def test_a_segment_that_was_used_before_ends_in_what_is_left_of_it(layout, said):
+    says(layout, 1, record("0/3000028"), f"pg_waldump: error: error in WAL record at 0/3000028: {said}")
+    assert member.last_record(layout) == "0/3000028"
+
+
 def test_after_a_promotion_without_a_checkpoint_the_new_timeline_counts(layout):
     with open(f"{layout.directory}/pg_wal/00000002.history", "w", encoding="utf-8") as file:
         file.write("1\t0/3000100\tno recovery target specified\n")
