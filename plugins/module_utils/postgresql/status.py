@@ -117,11 +117,15 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
 def wait(
     layout: server.Layout, member: str, port: int, standbys: tuple[str, ...], wait_s: float
 ) -> tuple[Instance, Status | None]:
-    """read(), again and again until replication stands as it should or the time is over."""
+    """read(), again and again until replication stands as it should or the time is over.
+
+    A server that is down is waited for where Patroni is about to start it.
+    """
     deadline = time.monotonic() + wait_s
     while True:
         instance, status = read(layout, member, port)
-        if status is None or replicating(status, standbys) or time.monotonic() >= deadline:
+        settled = replicating(status, standbys) if status else layout.manager == "systemd"
+        if settled or time.monotonic() >= deadline:
             return instance, status
         time.sleep(0.5)
 
