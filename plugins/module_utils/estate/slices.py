@@ -178,7 +178,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
     others = ", ".join(f'"{db.name}"' for db in in_tier(hosts, "db") if db != host)
     allowed = spec["postgresql"].get("max_connections") or sizing.max_connections(need["total"])
     return {
-        "version": None,
+        "version": spec["postgresql"].get("version"),
         "role": "primary" if host == primary else "standby",
         "primary": primary.name,
         "primary_address": primary.address,

@@ -136,6 +136,15 @@ def is_running(layout: Layout) -> bool:
         return False
 
 
+def is_outdated(layout: Layout) -> bool:
+    """Whether the program that runs was replaced since it started: only a restart lets the new one serve."""
+    try:
+        with open(os.path.join(layout.directory, "postmaster.pid"), encoding="ascii") as handle:
+            return os.readlink(f"/proc/{int(handle.readline())}/exe").endswith(" (deleted)")
+    except (OSError, ValueError):
+        return False
+
+
 def is_active(layout: Layout) -> bool:
     """Whether the unit runs, starts, or waits to be started again."""
     command = ["systemctl", "is-active", layout.unit]
