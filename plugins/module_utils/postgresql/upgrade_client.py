@@ -40,7 +40,7 @@ synchronous_standby_names = ''
 shared_preload_libraries = '{libraries}'
 """
 INVENTORY = """
-SELECT 'relations of kind ' || relkind AS key, count(*)::bigint AS n FROM pg_class WHERE relnamespace IN ({own})
+SELECT 'relations of kind ' || relkind::text AS key, count(*)::bigint AS n FROM pg_class WHERE relnamespace IN ({own})
   GROUP BY relkind
 UNION ALL SELECT 'invalid indexes', count(*) FROM pg_index WHERE NOT indisvalid
 UNION ALL SELECT 'functions', count(*) FROM pg_proc WHERE pronamespace IN ({own})
