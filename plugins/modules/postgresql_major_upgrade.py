@@ -54,22 +54,9 @@ options:
     type: list
     elements: dict
   locale:
-    description: What the new cluster is made with, as M(retailerp.estate.postgresql_cluster) takes it.
+    description: What the new cluster is made with (C(encoding), C(collate), C(ctype)), as it was for the old one.
     type: dict
-    default: {}
-    suboptions:
-      encoding:
-        description: Character encoding.
-        type: str
-        default: UTF8
-      collate:
-        description: Sort order.
-        type: str
-        default: C
-      ctype:
-        description: Character classes.
-        type: str
-        default: C.UTF-8
+    required: true
 """
 
 EXAMPLES = r"""
@@ -82,6 +69,7 @@ EXAMPLES = r"""
     replication_user: shop_replication
     replication_password: "{{ estate_secrets.postgresql_replication }}"
     ca_file: /etc/estate/tls/postgresql/ca.pem
+    locale: {encoding: UTF8, collate: C, ctype: C.UTF-8}
 """
 
 RETURN = r"""
@@ -129,6 +117,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     server,
     status,
     upgrade,
+    upgrade_make,
     upstream,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import upgrade_client as steps
@@ -146,9 +135,7 @@ class Major:
         self.params, self.lock = params, lock
         self.new = server.Layout(params["to"])
         self.upstream = upstream.of({**params, "version": params["to"]})
-        self.desired = upgrade.Desired(
-            params["state"], params["member"], params["to"], params["automatic"]
-        )
+        self.desired = upgrade.Desired(params["state"], params["member"], params["to"], params["automatic"])
         self.told: dict = {}
         self.answer: dict = {"told": self.told}
         self._done = False
@@ -161,6 +148,8 @@ class Major:
         control = (server.control_data(here) or {}) if here else {}
         running = here is not None and server.is_running(here)
         known = sorted({*live, *kept, self.new.version})
+        # In check mode the packages would be there and the primary stopped by now.
+        foretell = self.lock is None and self.params["state"] == upgrade.UPGRADED
         found = upgrade.Found(
             live=tuple(live),
             kept=tuple(kept),
@@ -169,19 +158,18 @@ class Major:
                 **{version: steps.role_in(steps.aside(server.Layout(version), steps.KEPT)) for version in kept},
                 **{version: steps.role_in(server.Layout(version).directory) for version in live},
             },
-            running=running,
-            active=here is not None and server.is_active(here),
-            fenced=member.is_fenced(),
+            running=running and not foretell,
+            active=here is not None and server.is_active(here) and not foretell,
+            fenced=member.is_fenced() or foretell,
             built=os.path.exists(f"{self.new.staging}/{steps.WHOLE}"),
             boots=frozenset(version for version in known if steps.boots(version)),
             retired=frozenset(version for version in known if steps.retired(version)),
             pristine=not running
             and control.get("Database cluster state") == "shut down"
             and control.get("Latest checkpoint location") == note.get("checkpoint"),
-            # In check mode the packages would be there by now.
             installed=steps.installed() | ({self.new.version} if self.lock is None else set()),
-            leftovers=tuple(path for path in (self.new.staging, *self._rehearsal()) if os.path.exists(path)),
-            state=control.get("Database cluster state"),
+            leftovers=tuple(path for path in (self.new.staging, *upgrade_make.copies()) if os.path.exists(path)),
+            state="shut down" if foretell else control.get("Database cluster state"),
             analyzed=bool(note.get("analyzed")),
             rehearsed=steps.read_note(steps.REHEARSAL) or None,
         )
@@ -239,7 +227,11 @@ class Major:
             packages = self._packages(old)
             made = [told for told in self.params["rehearsals"] if told]
             lacks = upgrade.rehearsal_refusals(made, old, self.new.version, packages, time.time())
-            reasons += [f"no rehearsal stands for this upgrade ({'; '.join(lacks)}): run with -e rehearse=true"] if lacks else []
+            reasons += (
+                [f"no rehearsal stands for this upgrade ({'; '.join(lacks)}): run with -e rehearse=true"]
+                if lacks
+                else []
+            )
         if reasons:
             raise EstateError(f"{self.params['member']} is not upgraded: {'; '.join(reasons)}")
 
@@ -251,88 +243,23 @@ class Major:
 
     # What is carried out
 
-    def _rehearsal(self) -> tuple[str, ...]:
-        return tuple(f"{server.LIBRARY}/{folder}" for folder in ("estate-rehearsal/old", "estate-rehearsal/new"))
+    def _maker(self, old: str) -> upgrade_make.Maker:
+        layout = server.Layout(old)
+        return upgrade_make.Maker(layout, self.new, self.params["locale"], self.lock or -1, self.told)
 
     def _rehearse(self, old: str) -> None:
-        """On a copy that comes from the primary, by the programs and steps that the upgrade will use."""
-        situation = self._situation(server.Layout(old))
-        # The copy itself, and what the upgrade makes of it.
-        need = situation.data_bytes + upgrade.need_bytes(situation)
-        if situation.free_bytes < need:
-            raise EstateError(f"a rehearsal needs {need >> 20} MiB on this host, {situation.free_bytes >> 20} MiB are free")
-        source, target = self._rehearsal()
-        took = {}
-        try:
-            self._clear()
-            began = time.monotonic()
-            with self.upstream.passfile() as passfile:
-                layout = server.Layout(old)
-                server.base_backup(layout, source, self.upstream.conninfo(), [], passfile, self.lock)
-            server.strip(source)
-            took["base_backup"] = round(time.monotonic() - began, 1)
-            took.update(self._make(old, source, target, True))
-            took["rehearsal"] = round(time.monotonic() - began, 1)
-        finally:
-            self._clear()
-        told = {"from": old, "to": self.new.version, "packages": self._packages(old), "seconds": took, "at": int(time.time())}
+        self._maker(old).rehearse(self._situation(server.Layout(old)), self.upstream)
+        packages, seconds = self._packages(old), self.told["seconds"]
+        told = {"from": old, "to": self.new.version, "packages": packages, "seconds": seconds, "at": int(time.time())}
         steps.note(steps.REHEARSAL, told)
-        self.told["seconds"] = took
         self._done = True
 
-    def _clear(self) -> None:
-        source, target = self._rehearsal()
-        steps.end_leftover(self.new, target)
-        for version in steps.installed() - {self.new.version}:
-            steps.end_leftover(server.Layout(version), source)
-        shutil.rmtree(os.path.dirname(source), ignore_errors=True)
-
-    def _make(self, old: str, source: str, target: str, with_rows: bool) -> dict[str, float]:
-        """A new cluster of a stopped one's content, compared with it; how many seconds that took."""
-        before, began = server.Layout(old), time.monotonic()
-        libraries = self._libraries(source)
-        with steps.serving(before, source, libraries):
-            had = steps.inventory(with_rows)
-        upgraded = time.monotonic()
-        steps.end_leftover(self.new, target)
-        server.initdb(self.new, target, self.params["locale"], steps.initdb_options(self._control(before, source)), self.lock)
-        steps.pg_upgrade(before, self.new, source, target, libraries, steps.can_clone(), self.lock)
-        done = time.monotonic()
-        with steps.serving(self.new, target, libraries):
-            has = steps.inventory(with_rows)
-            told = upgrade.differences(had, has)
-            if told:
-                raise EstateError(f"the new cluster is not what the old one is: {'; '.join(told)}")
-            self.told["extensions"] = steps.update_extensions()
-        return {"pg_upgrade": round(done - upgraded, 1), "upgrade": round(time.monotonic() - began, 1)}
-
-    def _control(self, layout: server.Layout, directory: str) -> dict[str, str]:
-        """The control file of a cluster that is not in place."""
-        code, out, err = System().run([layout.program("pg_controldata"), "-D", directory])
-        if code:
-            raise EstateError(f"{directory}: {err.strip()}")
-        return {key: value.strip() for key, _colon, value in (line.partition(":") for line in out.splitlines())}
-
-    def _libraries(self, source: str) -> str:
-        """What the old server loads at its start, by the configuration that is in place."""
-        layout = server.Layout(source.split("/")[-2])
-        version = layout.version if layout.version.isdigit() else self.answer["live"]
-        configuration = f"/etc/postgresql/{version}/main/postgresql.conf"
-        program = server.Layout(version).program("postgres")
-        command = ["runuser", "-u", "postgres", "--", program, "-C", "shared_preload_libraries"]
-        code, out, _err = System().run([*command, f"--config-file={configuration}"])
-        return out.strip() if code == 0 else ""
-
     def _build(self, old: str) -> None:
-        took = self._make(old, server.Layout(old).directory, self.new.staging, False)
-        server.strip(self.new.staging)
-        checkpoint = self._control(self.new, self.new.staging)["Latest checkpoint location"]
-        steps.note(steps.STAMP, {"from": old, "to": self.new.version, "checkpoint": checkpoint, "since": _now()})
-        with open(f"{self.new.staging}/{steps.WHOLE}", "w", encoding="ascii"):
-            pass
-        server.own(f"{self.new.staging}/{steps.WHOLE}")
-        server.sync(self.new.staging)
-        self.told["seconds"] = took
+        self._maker(old).make(server.Layout(old).directory, self.new.staging, False)
+        checkpoint = upgrade_make.control(self.new, self.new.staging)["Latest checkpoint location"]
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        steps.note(steps.STAMP, {"from": old, "to": self.new.version, "checkpoint": checkpoint, "since": since})
+        steps.mark(f"{self.new.staging}/{steps.WHOLE}")
 
     def _keep(self, old: str) -> None:
         layout = server.Layout(old)
@@ -368,7 +295,9 @@ class Major:
             if beyond(position, up_to) or (state is None and position == up_to):
                 return
             if state is None or time.monotonic() > deadline:
-                raise EstateError(f"{self.params['member']} is at {position}, without the primary's last record at {up_to}")
+                raise EstateError(
+                    f"{self.params['member']} is at {position}, without the primary's last record at {up_to}"
+                )
             time.sleep(0.2)
 
     def _stop(self, version: str) -> None:
@@ -392,7 +321,7 @@ class Major:
     def _clean(self) -> None:
         steps.end_leftover(self.new, self.new.staging)
         shutil.rmtree(self.new.staging, ignore_errors=True)
-        self._clear()
+        self._maker(self.new.version).clear()
 
     def _purge(self, version: str) -> None:
         layout = server.Layout(version)
@@ -403,17 +332,8 @@ class Major:
         steps.forget(steps.REHEARSAL)
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-
-
 def main() -> None:
     """Entry point."""
-    locale = {
-        "encoding": {"type": "str", "default": "UTF8"},
-        "collate": {"type": "str", "default": "C"},
-        "ctype": {"type": "str", "default": "C.UTF-8"},
-    }
     module = AnsibleModule(
         argument_spec={
             "to": {"type": "str", "required": True},
@@ -429,7 +349,7 @@ def main() -> None:
             "up_to": {"type": "str"},
             "automatic": {"type": "bool", "default": False},
             "rehearsals": {"type": "list", "elements": "dict"},
-            "locale": {"type": "dict", "default": {}, "options": locale},
+            "locale": {"type": "dict", "required": True},
         },
         supports_check_mode=True,
     )

@@ -138,7 +138,9 @@ class Minor:
         server.restart(self.layout, self.params["port"])
         _instance, state = status.wait(self.layout, self.params["member"], self.params["port"], (), STREAM_S)
         if not primary and (state is None or state.receiver is None or state.receiver["status"] != "streaming"):
-            raise EstateError(f"{self.params['member']} was restarted and does not stream after {STREAM_S} s; see its log")
+            raise EstateError(
+                f"{self.params['member']} was restarted and does not stream after {STREAM_S} s; see its log"
+            )
 
     def _offered(self) -> tuple:
         """apt's view; its lists are fetched once, unless the version that is meant stands in them."""

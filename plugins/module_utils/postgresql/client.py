@@ -65,9 +65,7 @@ def connect(port: int, database: str | None = None, wait_s: float = 0, socket: s
                 )
         except psycopg.OperationalError as err:
             if time.monotonic() >= deadline:
-                raise EstateError(
-                    f"PostgreSQL does not answer on {socket}, port {port}: {str(err).strip()}"
-                ) from err
+                raise EstateError(f"PostgreSQL does not answer on {socket}, port {port}: {str(err).strip()}") from err
             time.sleep(0.2)
 
 

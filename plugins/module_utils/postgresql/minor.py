@@ -43,7 +43,9 @@ def target(found: Found, major: str, to: str | None) -> str:
     package = f"postgresql-{major}"
     present = found.installed.get(package)
     if present is None:
-        raise EstateError(f"{package} is not installed here: run the playbook data, or pg_major_upgrade for another version")
+        raise EstateError(
+            f"{package} is not installed here: run the playbook data, or pg_major_upgrade for another version"
+        )
     order = list(found.offered)
     if to is None:
         newest = found.candidate or present
@@ -67,7 +69,9 @@ def plan(found: Found, major: str, unit: str, version: str) -> list[Change]:
     changes = []
     if found.broken:
         changes.append(
-            Change("packages of an interrupted run", "update", ", ".join(found.broken), "installed whole", data="packages")
+            Change(
+                "packages of an interrupted run", "update", ", ".join(found.broken), "installed whole", data="packages"
+            )
         )
     present = found.installed.get(f"postgresql-{major}")
     for name, before in sorted(found.installed.items()):

@@ -201,9 +201,7 @@ def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> N
     _finish(layout)
 
 
-def base_backup(
-    layout: Layout, directory: str, source: str, options: list[str], passfile: int, lock: int
-) -> None:
+def base_backup(layout: Layout, directory: str, source: str, options: list[str], passfile: int, lock: int) -> None:
     """A copy of the primary's data in a directory of its own."""
     fresh(directory)
     named = f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}"

@@ -112,9 +112,13 @@ def _rehearse(found: Found, desired: Desired) -> list[Change]:
 def _stop(found: Found, desired: Desired) -> list[Change]:
     changes = []
     if not found.fenced:
-        changes.append(Change(f"fence of {desired.member}", "create", None, "the server does not start", data=("fence",)))
+        changes.append(
+            Change(f"fence of {desired.member}", "create", None, "the server does not start", data=("fence",))
+        )
     if found.running or found.active:
-        changes.append(Change(f"PostgreSQL {found.live[0]}", "stop", "running", "stopped", data=("stop", found.live[0])))
+        changes.append(
+            Change(f"PostgreSQL {found.live[0]}", "stop", "running", "stopped", data=("stop", found.live[0]))
+        )
     return changes
 
 
@@ -138,7 +142,9 @@ def _upgrade(found: Found, desired: Desired) -> list[Change]:
         if found.state != "shut down":
             raise EstateError(f"{desired.member} was not stopped in good order ({found.state}): start it once more")
         if not found.built:
-            changes.append(Change(f"cluster {desired.to}", "create", None, f"pg_upgrade from {old}", data=("build", old)))
+            changes.append(
+                Change(f"cluster {desired.to}", "create", None, f"pg_upgrade from {old}", data=("build", old))
+            )
         changes.append(Change(f"cluster {old}", "update", "in place", "kept for the way back", data=("keep", old)))
     if found.live != (desired.to,):
         changes.append(Change(f"cluster {desired.to}", "update", "beside", "in place", data=("place",)))
@@ -171,7 +177,9 @@ def _settle(found: Found, retired: str, serves: str, fenced: bool | None = None)
 def _back(found: Found, desired: Desired) -> list[Change]:
     old = old_version(found, desired.to)
     if old is None:
-        raise EstateError(f"{desired.member}: nothing is kept of another version than {desired.to}; there is no way back")
+        raise EstateError(
+            f"{desired.member}: nothing is kept of another version than {desired.to}; there is no way back"
+        )
     changes = []
     if found.live == (desired.to,):
         if old not in found.kept:
@@ -232,7 +240,9 @@ def refusals(situation: Situation, to: str) -> list[str]:
     reasons = []
     missing = sorted({name for names in situation.extensions.values() for name in names} - situation.available)
     if missing:
-        reasons.append(f"PostgreSQL {to} lacks the extensions {', '.join(missing)}: install their packages for it, or drop them")
+        reasons.append(
+            f"PostgreSQL {to} lacks the extensions {', '.join(missing)}: install their packages for it, or drop them"
+        )
     if situation.prepared:
         reasons.append(f"{situation.prepared} prepared transactions: commit or roll them back")
     if situation.logical_slots:
@@ -245,7 +255,9 @@ def refusals(situation: Situation, to: str) -> list[str]:
     return reasons
 
 
-def rehearsal_refusals(rehearsals: list[Mapping[str, Any]], old: str, to: str, packages: Mapping[str, str], now: float) -> list[str]:
+def rehearsal_refusals(
+    rehearsals: list[Mapping[str, Any]], old: str, to: str, packages: Mapping[str, str], now: float
+) -> list[str]:
     """Why none of the members' rehearsals stands for this upgrade; empty when one does."""
     reasons = ["none was made"]
     for told in rehearsals:
@@ -268,7 +280,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
         if old is None or new is None:
             told.append(f"database {name} is {'missing' if new is None else 'new'}")
             continue
-        told += [f"{name}: {key} {old.get(key)} before, {new.get(key)} after" for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+        told += [
+            f"{name}: {key} {old.get(key)} before, {new.get(key)} after"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
     return told
 
 

@@ -29,15 +29,17 @@ STARTED_S = 600
 FICLONE = 0x40049409
 KEPT, UNDONE = "kept", "undone"
 PRIVATE = """# Ansible: for the time of an upgrade, on a socket that only postgres reaches.
+{settings}
 data_directory = '{directory}'
 hba_file = '{folder}/pg_hba.conf'
 ident_file = '{folder}/pg_ident.conf'
 external_pid_file = ''
 listen_addresses = ''
 unix_socket_directories = '{folder}'
-max_locks_per_transaction = 512
+cluster_name = ''
+ssl = off
+shared_buffers = 128MB
 synchronous_standby_names = ''
-shared_preload_libraries = '{libraries}'
 """
 INVENTORY = """
 SELECT 'relations of kind ' || relkind::text AS key, count(*)::bigint AS n FROM pg_class WHERE relnamespace IN ({own})
@@ -115,6 +117,14 @@ def retire(old: str, serves: str) -> None:
     server.run(["systemctl", "daemon-reload"], "systemctl daemon-reload", (), as_user=None)
     # What failed while its data was elsewhere is not tried again and again.
     server.run(["systemctl", "stop", server.Layout(old).unit], "systemctl stop", (), as_user=None)
+
+
+def mark(path: str) -> None:
+    """An empty file that says something by being there."""
+    with open(path, "w", encoding="ascii"):
+        pass
+    server.own(path)
+    server.sync(os.path.dirname(path))
 
 
 def read_note(path: str) -> dict[str, Any]:
@@ -214,7 +224,9 @@ def inventory(with_rows: bool) -> dict[str, dict[str, int]]:
             counts = {row["key"]: row["n"] for row in client.rows(connection, INVENTORY)}
             if with_rows:
                 tables = [row["name"] for row in client.rows(connection, TABLES)]
-                counts["rows"] = sum(client.row(connection, f"SELECT count(*) AS n FROM {each}")["n"] for each in tables)
+                counts["rows"] = sum(
+                    client.row(connection, f"SELECT count(*) AS n FROM {each}")["n"] for each in tables
+                )
         found[name] = counts
     return found
 
@@ -232,12 +244,22 @@ def update_extensions() -> list[str]:
     return told
 
 
-def prepare(directory: str, libraries: str) -> str:
+def like(layout: server.Layout) -> str:
+    """Settings of a cluster that is in place. Some stand in its log: a standby with smaller ones would not go on."""
+    return f"include '/etc/postgresql/{layout.version}/{layout.name}/postgresql.conf'"
+
+
+def loading(libraries: str) -> str:
+    """Settings of a new cluster, which no standby follows."""
+    return f"shared_preload_libraries = '{libraries}'\nmax_locks_per_transaction = 512"
+
+
+def prepare(directory: str, settings: str) -> str:
     """The private folder, with a configuration for the cluster in `directory`; its path."""
     server.fresh(SOCKET)
-    path = f"{SOCKET}/{'-'.join(directory.split('/')[-2:])}.conf"
+    path = f"{SOCKET}/postgresql.conf"
     texts = {
-        path: PRIVATE.format(directory=directory, folder=SOCKET, libraries=libraries.replace("'", "''")),
+        path: PRIVATE.format(directory=directory, folder=SOCKET, settings=settings),
         f"{SOCKET}/pg_hba.conf": "local all postgres peer\n",
         f"{SOCKET}/pg_ident.conf": "",
     }
@@ -249,9 +271,9 @@ def prepare(directory: str, libraries: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(layout: server.Layout, directory: str, libraries: str) -> Iterator[None]:
+def serving(layout: server.Layout, directory: str, settings: str) -> Iterator[None]:
     """A server on the private socket for a while, stopped in good order afterwards."""
-    configuration = prepare(directory, libraries)
+    configuration = prepare(directory, settings)
     control = [layout.program("pg_ctl"), "--pgdata", directory, "--wait", "--timeout", str(STARTED_S)]
     log = f"{SOCKET}/server.log"
     options = f"-c config_file={configuration} -p {PORT}"
@@ -274,9 +296,11 @@ def end_leftover(layout: server.Layout, directory: str) -> None:
             server.run([layout.program("pg_ctl"), "--pgdata", directory, "--mode", "immediate", "stop"], "pg_ctl", ())
 
 
-def pg_upgrade(old: server.Layout, new: server.Layout, source: str, target: str, libraries: str, clone: bool, lock: int) -> None:
+def pg_upgrade(
+    old: server.Layout, new: server.Layout, source: str, target: str, libraries: str, clone: bool, lock: int
+) -> None:
     """Make `target` from `source`, which stays as it is. Both stopped; the new one was made by initdb."""
-    configuration = prepare(source, libraries)
+    configuration = prepare(source, like(old))
     command = [
         *(new.program("pg_upgrade"), "--old-bindir", os.path.dirname(old.program(""))),
         *("--new-bindir", os.path.dirname(new.program(""))),
