@@ -75,8 +75,9 @@ EXAMPLES = r"""
 RETURN = r"""
 upgrade:
   description: >-
-    Where the member stands. C(live) is the version in place, C(kept) one put aside for the way back, C(role) the role it
-    has, or had before the upgrade; C(rehearsed) the last rehearsal here, C(told) what this step found out, C(since) when the new version came.
+    Where the member stands. C(live) is the version in place, C(kept) one put aside for the way back, C(role) the role
+    it has, or had before the upgrade; C(rehearsed) the last rehearsal here, C(told) what this step found out,
+    C(since) when the new version came.
   returned: success
   type: dict
   sample:

@@ -11,8 +11,8 @@ module: postgresql_minor_upgrade
 short_description: Bring PostgreSQL to another minor version and restart it
 version_added: 0.2.0
 description:
-  - Upgrades every installed package that is built from the source of the installed major version, held or not, and holds
-    the server's afterwards. No package starts, stops or restarts the server; this module restarts it once, waits
+  - Upgrades every installed package that is built from the source of the installed major version, held or not, and
+    holds the server's afterwards. No package starts, stops or restarts the server; this module restarts it once, waits
     until it answers and, on a standby, until it streams again.
   - >-
     A server whose program was replaced by somebody else since it started is restarted, too. One that does not run is

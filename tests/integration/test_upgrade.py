@@ -88,39 +88,51 @@ def pair(lab, waiting):
     if len(lab.group("db")) != 2:
         pytest.skip("one database host: this is about a pair")
     found = Pair(lab, waiting)
-    for path, text in {"sources.list.d/estate-test.list": SOURCES, "preferences.d/estate-test": PIN}.items():
-        for host in found.names:
-            lab.ssh(host, f"cat > /etc/apt/{path}", stdin=text)
-    found.on("apt-get update -q")
-    offered = found.on(f"apt-cache madison postgresql-{OLD} | cut -d'|' -f2")
-    versions = offered[found.names[0]].split()
-    if len(set(versions)) < 2:
-        pytest.skip(f"the archive has one minor version of {OLD}: {versions}")
-    containers(lab, "pause", "running")
-    standbys_first = sorted(found.names, key=lambda host: host == found.primary())
-    found.on(
-        f"systemctl stop 'postgresql@*'; mkdir -p {ASIDE}/data {ASIDE}/etc && "
-        f"mv /var/lib/postgresql/* {ASIDE}/data/ && mv /etc/postgresql/* {ASIDE}/etc/",
-        standbys_first,
+    try:
+        for path, text in {"sources.list.d/estate-test.list": SOURCES, "preferences.d/estate-test": PIN}.items():
+            for host in found.names:
+                lab.ssh(host, f"cat > /etc/apt/{path}", stdin=text)
+        found.on("apt-get update -q")
+        offered = found.on(f"apt-cache madison postgresql-{OLD} | cut -d'|' -f2")[found.names[0]].split()
+        if len(set(offered)) < 2:
+            pytest.skip(f"the archive has one minor version of {OLD}: {offered}")
+        containers(lab, "pause", "running")
+        put_aside(found)
+        oldest = f"postgresql-{OLD}={offered[-1]} postgresql-client-{OLD}={offered[-1]}"
+        flags = "-qy --no-install-recommends --allow-downgrades --allow-change-held-packages"
+        found.on(f"DEBIAN_FRONTEND=noninteractive apt-get install {flags} {oldest}")
+        found.on(f"systemctl stop 'postgresql@*'; rm -rf /var/lib/postgresql/{OLD} /etc/postgresql/{OLD}")
+        found.play("data")
+        create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
+        found.sql(found.primary(), f"SET ROLE {lab.spec()['id']}_application; {create}")
+        yield found
+    finally:
+        put_back(found)
+        containers(lab, "unpause", "paused")
+
+
+def put_aside(pair):
+    """The estate's own clusters, standbys first, out of everybody's sight."""
+    for host in sorted(pair.names, key=lambda host: host == pair.primary()):
+        pair.on(
+            f"systemctl stop 'postgresql@*'; mkdir -p {ASIDE}/data {ASIDE}/etc && "
+            f"mv /var/lib/postgresql/* {ASIDE}/data/ && mv /etc/postgresql/* {ASIDE}/etc/",
+            [host],
+        )
+
+
+def put_back(pair):
+    """The estate as it was, with the packages that it had."""
+    pair.on("systemctl stop 'postgresql@*'; rm -f /var/lib/retailerp-estate/postgresql[.-]*", check=False)
+    pair.on("rm -f /etc/apt/sources.list.d/estate-test.list /etc/apt/preferences.d/estate-test; apt-get update -q")
+    purge = f"apt-get purge -qy --allow-change-held-packages postgresql-{OLD} postgresql-client-{OLD}"
+    pair.on(f"DEBIAN_FRONTEND=noninteractive {purge}", check=False)
+    pair.on(
+        f"if [ -e {ASIDE} ]; then rm -rf /var/lib/postgresql/* /etc/postgresql/*; "
+        f"mv {ASIDE}/data/* /var/lib/postgresql/ && mv {ASIDE}/etc/* /etc/postgresql/ && rm -r {ASIDE}; "
+        "systemctl daemon-reload; fi"
     )
-    oldest = f"postgresql-{OLD}={versions[-1]} postgresql-client-{OLD}={versions[-1]}"
-    found.on(f"DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends {oldest}")
-    found.on(f"mkdir -p /etc/postgresql; rm -rf /var/lib/postgresql/{OLD} /etc/postgresql/{OLD}")
-    found.play("data")
-    create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
-    found.sql(found.primary(), f"SET ROLE {lab.spec()['id']}_application; {create}")
-    yield found
-    found.on("systemctl stop 'postgresql@*'; rm -f /var/lib/retailerp-estate/postgresql*")
-    found.on("rm -f /etc/apt/sources.list.d/estate-test.list /etc/apt/preferences.d/estate-test")
-    found.on(
-        f"apt-get purge -qy --allow-change-held-packages postgresql-{OLD} postgresql-client-{OLD} && apt-get update -q"
-    )
-    found.on(
-        f"rm -rf /var/lib/postgresql/* /etc/postgresql/* && mv {ASIDE}/data/* /var/lib/postgresql/ && "
-        f"mv {ASIDE}/etc/* /etc/postgresql/ && rm -r {ASIDE} && systemctl daemon-reload"
-    )
-    lab.playbook("data")
-    containers(lab, "unpause", "paused")
+    pair.lab.playbook("data")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class Packages:
         self._keep_held()
 
     def upgrade(self, versions: dict[str, str], mend: bool = False) -> None:
-        """Bring installed packages to these versions, held or not, touching no service: a running one runs on as it was.
+        """Bring installed packages to these versions, held or not. No service is touched: it runs on as it was.
 
         mend: finish what an interrupted run left first.
         """

@@ -194,14 +194,14 @@ def initdb(layout: Layout, directory: str, locale: dict[str, str], options: list
 
 def clone(layout: Layout, source: str, slot: str, passfile: int, lock: int) -> None:
     """A standby from a base backup. `source` is a conninfo without password; `passfile` the descriptor of a pgpass."""
-    base_backup(layout, layout.staging, source, ["--slot", slot], passfile, lock)
+    base_backup(layout, layout.staging, source, ["--slot", slot], passfile=passfile, lock=lock)
     with open(os.path.join(layout.staging, "standby.signal"), "x", encoding="ascii"):
         pass
     own(os.path.join(layout.staging, "standby.signal"))
     _finish(layout)
 
 
-def base_backup(layout: Layout, directory: str, source: str, options: list[str], passfile: int, lock: int) -> None:
+def base_backup(layout: Layout, directory: str, source: str, options: list[str], *, passfile: int, lock: int) -> None:
     """A copy of the primary's data in a directory of its own."""
     fresh(directory)
     named = f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}"

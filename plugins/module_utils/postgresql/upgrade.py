@@ -56,7 +56,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Desired:
-    """to: the version that is to serve; automatic: nobody was asked, so nothing that the new server took may be lost."""
+    """to: the version that is to serve; automatic: nobody was asked, so nothing the new server took may be lost."""
 
     state: str
     member: str
@@ -74,7 +74,8 @@ def plan(found: Found, desired: Desired) -> list[Change]:
     """The steps, in order; the data of each Change names it for apply(), with what it is about."""
     if len(found.live) > 1:
         raise EstateError(
-            f"{desired.member} has clusters of the versions {' and '.join(found.live)} in place: move the one away that nobody needs"
+            f"{desired.member} has clusters of the versions {' and '.join(found.live)} in place: "
+            "move the one away that nobody needs"
         )
     steps = {
         REHEARSED: _rehearse,
@@ -186,8 +187,8 @@ def _back(found: Found, desired: Desired) -> list[Change]:
             raise EstateError(f"{desired.member}: the cluster of version {old} is gone; there is no way back")
         if desired.automatic and not found.pristine:
             raise EstateError(
-                f"{desired.member}: PostgreSQL {desired.to} has run and may have taken writes, so it stays: run again to go "
-                "on, or give up what was written by -e back=true"
+                f"{desired.member}: PostgreSQL {desired.to} has run and may have taken writes, so it stays: run again "
+                "to go on, or give up what was written by -e back=true"
             )
         changes += _stop(found, desired)
         changes.append(Change(f"cluster {desired.to}", "update", "in place", "given up", data=("undo",)))

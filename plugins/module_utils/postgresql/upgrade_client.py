@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What changes the major version on this host: directories, pg_upgrade, servers on a private socket. upgrade.py decides."""
+"""What changes the major version on this host: directories, pg_upgrade, private servers. upgrade.py decides."""
 
 from __future__ import annotations
 
@@ -197,7 +197,8 @@ def ask(port: int, socket: str = client.SOCKET_DIRECTORY) -> dict[str, Any]:
             connection,
             """SELECT (SELECT count(*) FROM pg_prepared_xacts)::int AS prepared,
             (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical')::int AS logical_slots,
-            ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')) AS tablespaces,
+            ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global'))
+              AS tablespaces,
             current_setting('shared_preload_libraries') AS libraries""",
         )
     extensions = {}
@@ -217,7 +218,7 @@ def databases(port: int, socket: str) -> list[str]:
 
 
 def inventory(with_rows: bool) -> dict[str, dict[str, int]]:
-    """By database, how much there is of everything, on the private socket; with_rows counts every row of every table."""
+    """By database, how much there is of everything, on the private socket; with_rows counts every table's rows."""
     found = {}
     for name in databases(PORT, SOCKET):
         with client.connect(PORT, name, socket=SOCKET) as connection:
@@ -234,7 +235,8 @@ def inventory(with_rows: bool) -> dict[str, dict[str, int]]:
 def update_extensions() -> list[str]:
     """Bring extensions to the version's own; what was changed, for the operator."""
     told = []
-    query = """SELECT e.extname::text AS name, e.extversion AS before, a.default_version AS after, quote_ident(e.extname) AS quoted
+    query = """SELECT e.extname::text AS name, e.extversion AS before, a.default_version AS after,
+      quote_ident(e.extname) AS quoted
     FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname WHERE e.extversion <> a.default_version"""
     for database in databases(PORT, SOCKET):
         with client.connect(PORT, database, socket=SOCKET) as connection:
@@ -297,7 +299,7 @@ def end_leftover(layout: server.Layout, directory: str) -> None:
 
 
 def pg_upgrade(
-    old: server.Layout, new: server.Layout, source: str, target: str, libraries: str, clone: bool, lock: int
+    old: server.Layout, new: server.Layout, source: str, target: str, *, libraries: str, clone: bool, lock: int
 ) -> None:
     """Make `target` from `source`, which stays as it is. Both stopped; the new one was made by initdb."""
     configuration = prepare(source, like(old))
@@ -316,11 +318,12 @@ def pg_upgrade(
         shutil.rmtree(SOCKET, ignore_errors=True)
 
 
-def initdb_options(control: dict[str, str]) -> list[str]:
-    """What a new cluster must have in common with the old one, from its control file."""
-    sums = "--data-checksums" if control["Data page checksum version"] != "0" else "--no-data-checksums"
-    options = [] if sums == "--no-data-checksums" else [sums]
-    return [*options, f"--wal-segsize={int(control['Bytes per WAL segment']) // (1024 * 1024)}"]
+def initdb_options(control: dict[str, str], version: str) -> list[str]:
+    """What a new cluster of this version must have in common with the old one, from its control file."""
+    # Checksums are the default from 18 on, and the word against them is known since then.
+    without = ["--no-data-checksums"] if int(version) >= 18 else []
+    sums = without if control["Data page checksum version"] == "0" else ["--data-checksums"]
+    return [*sums, f"--wal-segsize={int(control['Bytes per WAL segment']) // (1024 * 1024)}"]
 
 
 def analyze(layout: server.Layout, port: int, lock: int) -> None:

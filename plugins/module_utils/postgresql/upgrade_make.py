@@ -34,9 +34,10 @@ class Maker:
         with steps.serving(self.old, source, steps.like(self.old)):
             had = steps.inventory(with_rows)
         steps.end_leftover(self.new, target)
-        options = steps.initdb_options(control(self.old, source))
+        options = steps.initdb_options(control(self.old, source), self.new.version)
         server.initdb(self.new, target, self.locale, options, self.lock)
-        steps.pg_upgrade(self.old, self.new, source, target, libraries, steps.can_clone(), self.lock)
+        how = {"libraries": libraries, "clone": steps.can_clone(), "lock": self.lock}
+        steps.pg_upgrade(self.old, self.new, source, target, **how)
         with steps.serving(self.new, target, steps.loading(libraries)):
             told = upgrade.differences(had, steps.inventory(with_rows))
             if told:
@@ -58,7 +59,8 @@ class Maker:
         try:
             self.clear()
             with primary.passfile() as passfile:
-                server.base_backup(self.old, source, primary.conninfo(), [], passfile, self.lock)
+                conninfo = primary.conninfo()
+                server.base_backup(self.old, source, conninfo, [], passfile=passfile, lock=self.lock)
             server.strip(source)
             self._took("base_backup", began)
             self.make(source, target, True)
