@@ -104,6 +104,7 @@ controls:
   sample: []
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -317,7 +318,10 @@ class Major:
         self.told["seconds"] = {"analyze": round(time.monotonic() - began, 1)}
 
     def _remove(self, version: str, kind: str) -> None:
-        shutil.rmtree(steps.aside(server.Layout(version), kind))
+        path = steps.aside(server.Layout(version), kind)
+        shutil.rmtree(path)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
 
     def _clean(self) -> None:
         steps.end_leftover(self.new, self.new.staging)
