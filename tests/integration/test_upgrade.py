@@ -21,10 +21,7 @@ pytestmark = pytest.mark.drill
 
 OLD, NEW = "15", "17"
 ASIDE = "/var/lib/estate-test-postgresql"
-SOURCES = """
-deb http://deb.debian.org/debian bookworm main
-deb http://security.debian.org/debian-security bookworm-security main
-"""
+SOURCES = "sed s/trixie/bookworm/ /etc/apt/sources.list > /etc/apt/sources.list.d/estate-test.list"
 PIN = "Package: *\nPin: release n=bookworm*\nPin-Priority: 100\n"
 PAUSE = "docker.from_env().containers.list(filters={'status': '%s'})"
 
@@ -89,9 +86,8 @@ def pair(lab, waiting):
         pytest.skip("one database host: this is about a pair")
     found = Pair(lab, waiting)
     try:
-        for path, text in {"sources.list.d/estate-test.list": SOURCES, "preferences.d/estate-test": PIN}.items():
-            for host in found.names:
-                lab.ssh(host, f"cat > /etc/apt/{path}", stdin=text)
+        for host in found.names:
+            lab.ssh(host, f"{SOURCES}; cat > /etc/apt/preferences.d/estate-test", stdin=PIN)
         found.on("apt-get update -q")
         offered = found.on(f"apt-cache madison postgresql-{OLD} | cut -d'|' -f2")[found.names[0]].split()
         if len(set(offered)) < 2:
