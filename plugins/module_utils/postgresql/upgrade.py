@@ -265,7 +265,9 @@ def rehearsal_refusals(
         if (told["from"], told["to"]) != (old, to):
             reasons.append(f"one was of {told['from']} to {told['to']}")
         elif told["packages"] != dict(packages):
-            reasons.append("one was made with other packages than those installed now")
+            made = ", ".join(f"{name} {version}" for name, version in sorted(told["packages"].items()))
+            here = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+            reasons.append(f"one was made with {made}; installed here: {here or 'not both'}")
         elif now - told["at"] > REHEARSAL_DAYS * 86400:
             reasons.append(f"one is older than {REHEARSAL_DAYS} days")
         else:
