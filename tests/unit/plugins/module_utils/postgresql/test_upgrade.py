@@ -179,8 +179,9 @@ def test_a_rehearsal_stands_for_the_same_packages_for_a_week():
     assert ask([made], "15", "17", packages, 2000) == []
     assert ask([], "15", "17", packages, 2000) == ["none was made"]
     assert ask([made], "15", "17", packages, 1000 + 8 * 86400) == ["one is older than 7 days"]
-    assert ask([made], "15", "17", {**packages, "postgresql-17": "17.7-1"}, 2000)[0].startswith(
-        "one was made with other"
+    newer = {**packages, "postgresql-17": "17.7-1"}
+    assert ask([made], "15", "17", newer, 2000)[0].endswith(
+        "installed here: postgresql-15 15.18-1, postgresql-17 17.7-1"
     )
     assert ask([{**made, "to": "16"}], "15", "17", packages, 2000) == ["one was of 15 to 16"]
     assert ask([{**made, "to": "16"}, made], "15", "17", packages, 2000) == []
