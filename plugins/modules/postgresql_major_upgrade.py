@@ -358,11 +358,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode or module.params["state"] in (upgrade.FOUND, upgrade.CHECKED):
+    if module.check_mode:
         converge(module, None)
         return
     try:
-        # The same lock as postgresql_cluster's; programs that copy the data hold it, too.
+        # The same lock as postgresql_cluster's; programs that copy the data hold it, too. Whoever only looks waits as well:
+        # the module of a run that was killed may still be at work.
         with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
             converge(module, lock.fileno())
     except EstateError as err:
