@@ -362,8 +362,8 @@ def main() -> None:
         converge(module, None)
         return
     try:
-        # The same lock as postgresql_cluster's; programs that copy the data hold it, too. Whoever only looks waits as well:
-        # the module of a run that was killed may still be at work.
+        # The same lock as postgresql_cluster's; programs that copy the data hold it, too. Whoever only looks waits as
+        # well: the module of a run that was killed may still be at work.
         with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
             converge(module, lock.fileno())
     except EstateError as err:
