@@ -85,6 +85,8 @@ def pair(lab, waiting):
     if len(lab.group("db")) != 2:
         pytest.skip("one database host: this is about a pair")
     found = Pair(lab, waiting)
+    if "yes" in found.on(f"[ ! -e {ASIDE} ] || echo yes").values():
+        put_back(found)  # what a killed run left
     try:
         for host in found.names:
             lab.ssh(host, f"{SOURCES}; cat > /etc/apt/preferences.d/estate-test", stdin=PIN)
