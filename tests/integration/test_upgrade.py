@@ -191,7 +191,7 @@ def test_a_major_upgrade_is_refused_unconfirmed_and_unrehearsed(pair):
 
 def test_a_rehearsal_touches_nothing(pair, writer):
     pid = pair.on(f"head -n 1 /var/lib/postgresql/{OLD}/main/postmaster.pid")
-    assert "pg_upgrade:" in pair.upgrade("rehearse=true").output
+    assert "base_backup:" in pair.upgrade("rehearse=true").output
     assert pair.on(f"head -n 1 /var/lib/postgresql/{OLD}/main/postmaster.pid") == pid
     assert pair.on("ls /var/lib/postgresql") == dict.fromkeys(pair.names, OLD)
     assert settle(pair, writer).longest_gap() <= 5
