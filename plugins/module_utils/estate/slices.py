@@ -206,7 +206,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         # Whichever member is primary: a commit waits until one of the others has it on disk.
         settings["synchronous_standby_names"] = f"ANY 1 ({others})" if strict else ""
     return {
-        "version": None,
+        "version": spec["postgresql"].get("version"),
         "role": "primary" if host == primary else "standby",
         "primary": primary.name,
         "primary_address": primary.address,

@@ -86,12 +86,32 @@ class Packages:
         missing = [change.data for change in changes if change.data]
         with self._services_stay_stopped():
             if any(change.resource == INTERRUPTED for change in changes):
-                self._run(["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "-a"])
-                self._run([*APT, "--fix-broken", "install"])
+                self._mend()
             if missing:
                 self._install(missing)
-        if self.hold:
-            self._run(["dpkg", "--set-selections"], "".join(f"{name} hold\n" for name in self.hold))
+        self._keep_held()
+
+    def upgrade(self, versions: dict[str, str], mend: bool = False) -> None:
+        """Bring installed packages to these versions, held or not. No service is touched: it runs on as it was.
+
+        mend: finish what an interrupted run left first.
+        """
+        wanted = [f"{name}={version}" for name, version in versions.items()]
+        with self._services_stay_stopped():
+            if mend:
+                self._mend()
+            if wanted:
+                self._run([*APT, "--no-install-recommends", "--allow-change-held-packages", "install", *wanted])
+        self._keep_held()
+
+    def remove(self, names: list[str]) -> None:
+        """Remove packages with their configuration, held or not, and nothing else."""
+        with self._services_stay_stopped():
+            self._run([*APT, "--allow-change-held-packages", "purge", *names])
+
+    def refresh(self) -> None:
+        """Fetch the package lists anew."""
+        self._run([*APT, "-o", "APT::Update::Error-Mode=any", "update"])
 
     def controls(self, current: Seen) -> list[Control]:
         """That nothing is missing, half installed or free to change its version."""
@@ -111,8 +131,16 @@ class Packages:
             for name in os.listdir(LISTS):
                 if name != "lock" and os.path.isfile(f"{LISTS}/{name}"):
                     self._system.remove(f"{LISTS}/{name}")
-        self._run([*APT, "-o", "APT::Update::Error-Mode=any", "update"])
+        self.refresh()
         self._run(install)
+
+    def _mend(self) -> None:
+        self._run(["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", "--configure", "-a"])
+        self._run([*APT, "--fix-broken", "install"])
+
+    def _keep_held(self) -> None:
+        if self.hold:
+            self._run(["dpkg", "--set-selections"], "".join(f"{name} hold\n" for name in self.hold))
 
     def _lists_are_fresh(self) -> bool:
         try:

@@ -44,7 +44,7 @@ def acting_as(user: str) -> Iterator[None]:
         os.setegid(gid)
 
 
-def connect(port: int, database: str | None = None, wait_s: float = 0) -> Any:
+def connect(port: int, database: str | None = None, wait_s: float = 0, socket: str = SOCKET_DIRECTORY) -> Any:
     """A superuser's connection in autocommit. A server that is starting is waited for, up to `wait_s` seconds."""
     if psycopg is None:
         raise EstateError("the Python package psycopg 3 is missing on this host: install python3-psycopg")
@@ -53,7 +53,7 @@ def connect(port: int, database: str | None = None, wait_s: float = 0) -> Any:
         try:
             with acting_as(SYSTEM_USER):
                 return psycopg.connect(
-                    host=SOCKET_DIRECTORY,
+                    host=socket,
                     port=port,
                     user=SYSTEM_USER,
                     dbname=database or "postgres",
@@ -65,9 +65,7 @@ def connect(port: int, database: str | None = None, wait_s: float = 0) -> Any:
                 )
         except psycopg.OperationalError as err:
             if time.monotonic() >= deadline:
-                raise EstateError(
-                    f"PostgreSQL does not answer on {SOCKET_DIRECTORY}, port {port}: {str(err).strip()}"
-                ) from err
+                raise EstateError(f"PostgreSQL does not answer on {socket}, port {port}: {str(err).strip()}") from err
             time.sleep(0.2)
 
 

@@ -183,7 +183,8 @@ def _refuse_broken(own: Instance) -> None:
     if own.data == BROKEN:
         raise EstateError(
             f"{own.name}: what lies below /var/lib/postgresql is no cluster of this version, and not nothing either; "
-            "nothing is touched: upgrade it (pg_upgradecluster), or move it away once nobody needs it"
+            "nothing is touched: write its version as estate_spec.postgresql.version, or upgrade it by the playbook "
+            "pg_major_upgrade, or move it away once nobody needs it"
         )
 
 

@@ -181,6 +181,15 @@ def is_running(layout: Layout) -> bool:
         return False
 
 
+def is_outdated(layout: Layout) -> bool:
+    """Whether the program that runs was replaced since it started: only a restart lets the new one serve."""
+    try:
+        with open(os.path.join(layout.directory, "postmaster.pid"), encoding="ascii") as handle:
+            return os.readlink(f"/proc/{int(handle.readline())}/exe").endswith(" (deleted)")
+    except (OSError, ValueError):
+        return False
+
+
 def is_active(unit: str) -> bool:
     """Whether a unit runs, starts, or waits to be started again."""
     command = ["systemctl", "is-active", unit]
@@ -220,42 +229,46 @@ def waiting(connection: Any, wanted: dict[str, str]) -> tuple[Pending, ...]:
 
 def initialise(layout: Layout, locale: dict[str, str], lock: int) -> None:
     """A new cluster with data checksums, made beside and renamed into place."""
-    _fresh_staging(layout)
+    initdb(layout, layout.staging, locale, ["--data-checksums"], lock)
+    _finish(layout)
+
+
+def initdb(layout: Layout, directory: str, locale: dict[str, str], options: list[str], lock: int) -> None:
+    """A new cluster in a directory of its own."""
+    fresh(directory)
     run(
         [
             layout.program("initdb"),
-            *("--pgdata", layout.staging, "--username", client.SYSTEM_USER, "--data-checksums"),
+            *("--pgdata", directory, "--username", client.SYSTEM_USER, *options),
             *("--encoding", locale["encoding"], "--locale", locale["ctype"], "--lc-collate", locale["collate"]),
             *("--auth-local", "peer", "--auth-host", "scram-sha-256"),
         ],
         "initdb",
         (lock,),
     )
-    _finish(layout)
 
 
 def clone(layout: Layout, source: str, slot: str | None, passfile: int, lock: int) -> None:
     """A standby from a base backup. `source` is a conninfo without password; `passfile` the descriptor of a pgpass."""
-    _fresh_staging(layout)
-    run(
-        [
-            layout.program("pg_basebackup"),
-            *(
-                "--pgdata",
-                layout.staging,
-                "--dbname",
-                f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}",
-            ),
-            *("--wal-method", "stream", "--checkpoint", "fast", "--no-password"),
-            *(("--slot", slot) if slot else ()),
-        ],
-        "pg_basebackup",
-        (lock, passfile),
-    )
+    base_backup(layout, layout.staging, source, ["--slot", slot] if slot else [], passfile=passfile, lock=lock)
     with open(os.path.join(layout.staging, "standby.signal"), "x", encoding="ascii"):
         pass
     own(os.path.join(layout.staging, "standby.signal"))
     _finish(layout)
+
+
+def base_backup(layout: Layout, directory: str, source: str, options: list[str], *, passfile: int, lock: int) -> None:
+    """A copy of the primary's data in a directory of its own."""
+    fresh(directory)
+    named = f"{source} application_name={BASE_BACKUP} passfile=/proc/self/fd/{passfile}"
+    run(
+        [
+            *(layout.program("pg_basebackup"), "--pgdata", directory, "--dbname", named),
+            *("--wal-method", "stream", "--checkpoint", "fast", "--no-password", *options),
+        ],
+        "pg_basebackup",
+        (lock, passfile),
+    )
 
 
 def clean(layout: Layout) -> None:
@@ -275,25 +288,32 @@ def restart(layout: Layout, port: int) -> None:
     client.connect(port, wait_s=READY_WAIT_S).close()
 
 
-def _fresh_staging(layout: Layout) -> None:
-    if os.path.exists(layout.staging):
-        shutil.rmtree(layout.staging)
-    os.makedirs(layout.staging, mode=0o700)
-    own(os.path.dirname(layout.staging))
-    own(layout.staging)
+def fresh(directory: str) -> None:
+    """An empty directory of postgres's, whatever was there."""
+    if os.path.exists(directory):
+        shutil.rmtree(directory)
+    os.makedirs(directory, mode=0o700)
+    own(os.path.dirname(directory))
+    own(directory)
+
+
+def strip(directory: str) -> None:
+    """Take the configuration out of a new data directory: it lies in /etc/postgresql."""
+    for name in STALE_CONFIGURATION:
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            os.unlink(path)
+    # PostgreSQL insists on its own settings file; it is ours only in being empty.
+    path = os.path.join(directory, "postgresql.auto.conf")
+    with open(path, "x", encoding="ascii"):
+        pass
+    os.chmod(path, 0o600)
+    own(path)
 
 
 def _finish(layout: Layout) -> None:
     """Put the whole cluster in place. Whatever was there is kept until the new one is."""
-    for name in STALE_CONFIGURATION:
-        path = os.path.join(layout.staging, name)
-        if os.path.exists(path):
-            os.unlink(path)
-    # PostgreSQL insists on its own settings file; it is ours only in being empty.
-    with open(os.path.join(layout.staging, "postgresql.auto.conf"), "x", encoding="ascii"):
-        pass
-    os.chmod(os.path.join(layout.staging, "postgresql.auto.conf"), 0o600)
-    own(os.path.join(layout.staging, "postgresql.auto.conf"))
+    strip(layout.staging)
     if os.path.isdir(layout.directory) and os.listdir(layout.directory):
         os.rename(layout.directory, layout.replaced)
     os.rename(layout.staging, layout.directory)
@@ -316,11 +336,17 @@ def own(path: str) -> None:
     os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def run(command: list[str], what: str, descriptors: tuple[int, ...], as_user: str | None = client.SYSTEM_USER) -> None:
+def run(
+    command: list[str],
+    what: str,
+    descriptors: tuple[int, ...],
+    as_user: str | None = client.SYSTEM_USER,
+    folder: str = "/",
+) -> None:
     """Run a program, as postgres unless told otherwise, with only these descriptors and no environment of ours."""
     account = pwd.getpwnam(as_user) if as_user else None
     identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-    surroundings = {"env": {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": "/"}, "cwd": "/", **identity}
+    surroundings = {"env": {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": "/"}, "cwd": folder, **identity}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, pass_fds=descriptors, **surroundings
