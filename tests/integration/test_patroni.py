@@ -40,22 +40,13 @@ class Cluster(Members):
         return {member["name"]: member["role"] for member in members if member["state"] in ("running", "streaming")}
 
     def synchronous(self, host):
-        """The standby that commits wait for."""
-        return next(name for name, role in self.roles(host).items() if role == "sync_standby")
-
-    def make_synchronous(self, host):
-        """Let commits wait for this standby, by taking the one away that they wait for."""
-        leader = self.primary()
-        if (waited_for := self.synchronous(leader)) != host:
-            self.lab.ssh(waited_for, f"systemctl stop {UNIT}")
-            self.waiting(f"{host} is waited for", lambda: self.roles(leader).get(host) == "sync_standby")
-            self.lab.ssh(waited_for, f"systemctl start {UNIT}")
-        self.waiting("every member serves", self.whole, timeout=120)
+        """A standby that commits wait for."""
+        return next(name for name, role in self.roles(host).items() if role == "quorum_standby")
 
     def whole(self):
-        """Whether every member serves, one leads and one is waited for."""
+        """Whether every member serves, one leads and the others are waited for."""
         roles = self.roles(self.primary())
-        return set(roles) == set(self.names) and "sync_standby" in roles.values()
+        return set(roles) == set(self.names) and sorted(roles.values()) == ["leader", "quorum_standby", "quorum_standby"]
 
     def healthy(self):
         """Wait until it is whole; nothing is left to do then."""
@@ -265,7 +256,6 @@ def test_a_full_disk_loses_nothing(members, watch, lab, where):
     lab.ssh(host, f"{small}; systemctl start {UNIT}")
     members.waiting("every member serves", members.whole, timeout=120)
     if where == "primary":
-        members.make_synchronous(host)
         members.play("switchover", f"target={host}")
     now = members.primary()
     assert (now == host) is (where == "primary")

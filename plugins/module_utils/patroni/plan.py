@@ -14,7 +14,9 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
-LEADER, SYNCHRONOUS = "leader", "sync_standby"
+LEADER = "leader"
+SYNCHRONOUS = ("sync_standby", "quorum_standby")
+"""Roles of a standby that commits wait for: the one, or any one of them."""
 UP = ("running", "streaming")
 """States of a member that serves: Patroni 3 calls a standby running, Patroni 4 streaming."""
 COPYING = "creating replica"
@@ -120,7 +122,7 @@ def _lead(current: Current, name: str) -> list[Change]:
         raise EstateError(f"{name} is no member of the cluster; run the playbook data")
     if leader and own.state not in UP:
         raise EstateError(f"{own.describe()} does not follow {leader.name}; only a standby that does may take over")
-    waited_for = [member.name for member in current.members if member.role == SYNCHRONOUS]
+    waited_for = [member.name for member in current.members if member.role in SYNCHRONOUS]
     if waited_for and name not in waited_for:
         raise EstateError(
             f"commits wait for {', '.join(waited_for)}, not for {name}, which may lack some: "
@@ -147,7 +149,7 @@ def controls(current: Current, name: str, members: tuple[str, ...], desired: Map
         return [Control("patroni.answers", title, "fail", False, True, "see journalctl -u 'patroni@*'")]
     own, leader = current.member(name), current.leader
     states = {member.name: member.state for member in current.members if member.state not in UP}
-    waited_for = [member.name for member in current.members if member.role == SYNCHRONOUS]
+    waited_for = [member.name for member in current.members if member.role in SYNCHRONOUS]
     waiting = [member.name for member in current.members if member.pending_restart]
     seen = sorted(member.name for member in current.members)
     found = [
