@@ -16,7 +16,7 @@ PLACE = {"member": "db2", "address": "127.0.0.1", "api_port": 1, "tls_directory"
 SETTINGS = {"ttl": 20, "loop_wait": 5}
 MEMBERS = [
     {"name": "db1", "role": "leader", "state": "running", "timeline": 1},
-    {"name": "db2", "role": "sync_standby", "state": "streaming", "timeline": 1, "lag": 0},
+    {"name": "db2", "role": "quorum_standby", "state": "streaming", "timeline": 1, "lag": 0},
 ]
 
 

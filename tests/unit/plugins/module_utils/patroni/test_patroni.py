@@ -18,7 +18,7 @@ WHOLE = Current(
     answering=True,
     members=(
         Member("db1", "leader", "running", 3),
-        Member("db2", "sync_standby", "streaming", 3, 0),
+        Member("db2", "quorum_standby", "streaming", 3, 0),
         Member("db3", "replica", "streaming", 3, 0),
     ),
     settings=SETTINGS,
