@@ -46,15 +46,26 @@ TABLE = "estate_ledger"
 
 @dataclass
 class Ledger:
-    """Acknowledged rows as (seconds, member, number), in the order in which they came."""
+    """Acknowledged rows as (seconds, member, number) and refusals as (seconds, words), in the order in which they came."""
 
     acks: list[tuple[float, str, int]] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    errors: list[tuple[float, str]] = field(default_factory=list)
 
     def longest_gap(self) -> float:
         """Seconds for which nothing was acknowledged, at most."""
         times = [at for at, _member, _number in self.acks]
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
+
+    def longest_refusal(self) -> float:
+        """Seconds from a row that was acknowledged to the last refusal before the next one, at most."""
+        times = [at for at, _member, _number in self.acks]
+        return max(
+            (
+                max((at for at, _words in self.errors if earlier < at < later), default=earlier) - earlier
+                for earlier, later in itertools.pairwise(times)
+            ),
+            default=float("inf"),
+        )
 
     def first(self, member: str) -> float | None:
         """When this member acknowledged for the first time."""
@@ -102,7 +113,7 @@ class Writer:
                 member, number = rest.split()
                 self.ledger.acks.append((time.monotonic(), member, int(number)))
             else:
-                self.ledger.errors.append(rest)
+                self.ledger.errors.append((time.monotonic(), rest))
 
     def acknowledged(self) -> int:
         """How many rows until now."""

@@ -111,7 +111,10 @@ def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
     ledger, spells = settle(members, watch)
     assert ledger.members() == [old, new]
     assert len(spells) == 2
-    assert ledger.longest_gap() <= 3, "seconds of refused writes"
+    assert ledger.longest_refusal() <= 3, "seconds of refused writes"
+    # Under strict a write that is taken again waits for a standby, which follows two seconds later (Patroni's own pause).
+    assert ledger.longest_gap() <= 6
+    print("refused for", round(ledger.longest_refusal(), 1), "s, acknowledged again after", round(ledger.longest_gap(), 1))
     members.healthy()
 
 
