@@ -215,7 +215,9 @@ def test_an_upgrade_that_was_cut_short_is_finished_and_can_be_taken_back(pair, w
         [*command, "-e", f"to={NEW}", "-e", pair.confirm],
         cwd=lab.root,
         env=lab.environment(),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
