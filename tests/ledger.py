@@ -46,7 +46,7 @@ TABLE = "estate_ledger"
 
 @dataclass
 class Ledger:
-    """Acknowledged rows as (seconds, member, number) and refusals as (seconds, words), in the order in which they came."""
+    """Acknowledged rows as (seconds, member, number), refusals as (seconds, words); in the order in which they came."""
 
     acks: list[tuple[float, str, int]] = field(default_factory=list)
     errors: list[tuple[float, str]] = field(default_factory=list)

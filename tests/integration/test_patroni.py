@@ -46,7 +46,7 @@ class Cluster(Members):
     def whole(self):
         """Whether every member serves, one leads and the others are waited for."""
         roles = self.roles(self.primary())
-        return set(roles) == set(self.names) and sorted(roles.values()) == ["leader", "quorum_standby", "quorum_standby"]
+        return sorted(roles) == sorted(self.names) and sorted(roles.values()) == ["leader", *["quorum_standby"] * 2]
 
     def healthy(self):
         """Wait until it is whole; nothing is left to do then."""
@@ -112,9 +112,9 @@ def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
     assert ledger.members() == [old, new]
     assert len(spells) == 2
     assert ledger.longest_refusal() <= 3, "seconds of refused writes"
-    # Under strict a write that is taken again waits for a standby, which follows two seconds later (Patroni's own pause).
+    # Under strict a write that is taken again waits for a standby, which follows after Patroni's pause of two seconds.
     assert ledger.longest_gap() <= 6
-    print("refused for", round(ledger.longest_refusal(), 1), "s, acknowledged again after", round(ledger.longest_gap(), 1))
+    print("refused for", ledger.longest_refusal(), "s, acknowledged again after", ledger.longest_gap())
     members.healthy()
 
 
