@@ -35,9 +35,9 @@ def plan(spec: dict, settings: dict, voters: list) -> dict:
             "failsafe_mode": True,
             "check_timeline": True,
             "maximum_lag_on_failover": 1048576,
-            # A commit waits for any one standby, and of those that answer the one that has most is promoted: the others
-            # follow it without a rewind. Strict: without a standby, writes wait; otherwise the leader goes on alone, and
-            # nobody is promoted in its place.
+            # A commit waits for any one standby, and of those that answer the one that has most is promoted: the
+            # others follow it without a rewind. Strict: without a standby, writes wait; otherwise the leader goes on
+            # alone, and nobody is promoted in its place.
             "synchronous_mode": "quorum",
             "synchronous_mode_strict": spec["postgresql"]["durability"] == "strict",
             "postgresql": {
