@@ -118,6 +118,21 @@ def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
     members.healthy()
 
 
+def test_check_mode_tells_the_restarts_that_come(members, lab):
+    """Up, standbys are restarted first; down, the primary is; nobody loses its place by it."""
+    primary, spec = members.primary(), lab.spec()
+    now = int(members.sql(primary, "SHOW max_connections"))
+    for wanted in (now + 20, None):
+        changed = {**spec, "postgresql": {**spec["postgresql"], **({"max_connections": wanted} if wanted else {})}}
+        flags = ("-e", json.dumps({"estate_spec": changed}))
+        foretold = lab.playbook("data", *flags, "--check").changed_tasks()
+        assert {host for host, _task in foretold} == set(members.names)
+        assert sorted(foretold) == sorted(lab.playbook("data", *flags).changed_tasks())
+        assert {members.sql(host, "SHOW max_connections") for host in members.names} == {str(wanted or now)}
+    assert members.primary() == primary
+    members.healthy()
+
+
 def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_property):
     """Ten times: from the host's end to the first acknowledged row elsewhere; Odoo answers again, never restarted."""
     containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"

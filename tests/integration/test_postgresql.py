@@ -280,12 +280,13 @@ def test_after_a_promotion_nothing_is_harmed_and_roles_follow(cluster, lab):
 
 @pytest.mark.drill
 def test_settings_that_need_a_restart_never_stop_the_standby(cluster, lab):
-    """Up, the standby is restarted first; down, the primary is: either way replication goes on."""
+    """Up, the standby is restarted first; down, the primary is: either way replication goes on, and check mode knew."""
     primary, standby = cluster.primary, cluster.standby
     plan = "{{ estate.hosts[inventory_hostname].postgresql | combine(larger, recursive=True) }}"
     larger = json.dumps({"postgresql_plan": plan, "larger": {"settings": {"max_connections": 120}}})
     for args in (["-e", larger], []):
-        lab.playbook("data", *args)
+        foretold = lab.playbook("data", *args, "--check")
+        assert foretold.changed_tasks() == lab.playbook("data", *args).changed_tasks()
         shown = [cluster.sql(host, "SHOW max_connections") for host in (primary, standby)]
         assert shown[0] == shown[1]
         assert (shown[0] == "120") == bool(args)
