@@ -15,7 +15,7 @@ def ports(flows, name):
 def application_rules(host):
     """Where the application's role comes from, as the server sees it."""
     user = host["postgresql"]["users"]["application"]
-    return [row["address"] for row in host["postgresql"]["hba"] if row["user"] == user]
+    return [row["address"] for row in host["postgresql"]["hba"] if row["user"] == f"+{user}"]
 
 
 def test_without_a_pooler_nobody_hears_of_one(lab):

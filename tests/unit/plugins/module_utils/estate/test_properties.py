@@ -204,8 +204,8 @@ def test_a_login_rule_for_each_flow_to_postgresql(lab, drawn):
     for host in plan["hosts"].values():
         if host["postgresql"]:
             flows = [flow for flow in host["flows"]["in"] if flow["name"].startswith("postgresql")]
-            # A pooler comes from this very host, for which no firewall is in the way.
-            own = {f"{host['address']}/32"} if host["pgbouncer"] else set()
+            # A pooler and Patroni come from this very host, for which no firewall is in the way.
+            own = {f"{host['address']}/32"} if host["pgbouncer"] or host["postgresql"]["patroni"] else set()
             assert {row["address"] for row in host["postgresql"]["hba"]} == own | {
                 src for flow in flows for src in flow["sources"]
             }
