@@ -36,9 +36,9 @@ def steps(current, name, **desired):
     return [change.data for change in plan.plan(current, Desired(name, **desired))]
 
 
-def failing(current, name="db1", settings=SETTINGS):
+def failing(current, name="db1"):
     """Ids of the controls that fail."""
-    return [control.id for control in plan.controls(current, name, NAMES, settings) if control.state == "fail"]
+    return [control.id for control in plan.controls(current, name, NAMES, SETTINGS) if control.state == "fail"]
 
 
 def test_a_member_is_read_from_what_the_api_says():
