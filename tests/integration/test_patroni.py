@@ -138,11 +138,13 @@ def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_p
     containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"
     started = lab.docker(lab.group("app")[0], containers)
     took, answered = [], []
-    for _run in range(RUNS):
+    for run in range(RUNS):
         old = members.primary()
         first = max((number for number in members.rows(old) if number < 10**8), default=0) + 1
         writer = Writer(lab, members.names, first)
         waiting("rows", lambda writer=writer: writer.acknowledged() > 50)
+        # Hosts are lost at any moment: here at ten of Patroni's loop, which the wait before is in step with.
+        time.sleep(run * 7 / RUNS)
         members.power("kill", old)
         lost = time.monotonic()
         waiting("a row elsewhere", lambda w=writer, o=old, t=lost: any(a > t and m != o for a, m, _n in w.ledger.acks))
