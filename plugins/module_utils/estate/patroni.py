@@ -4,9 +4,10 @@
 
 A lost leader is replaced when its key has run out: after ttl, less the time since it was last renewed (at most
 loop_wait), plus the election, one to three seconds (a member that is gone is asked for two). So a longer loop_wait
-shortens the wait for a lost host, and lengthens that for a crashed server, which is noticed once a loop. Patroni's smallest ttl is 20 s, and ttl must be at least loop_wait
-plus twice retry_timeout (patroni.readthedocs.io/en/latest/patroni_configuration.html); so a leader that cannot reach
-the voters steps down before another one leads.
+shortens the wait for a lost host, and lengthens that for a crashed server, which is noticed once a loop. Patroni's
+smallest ttl is 20 s, and ttl must be at least loop_wait plus twice retry_timeout
+(patroni.readthedocs.io/en/latest/patroni_configuration.html); so a leader that cannot reach the voters steps down
+before another one leads.
 """
 
 from __future__ import annotations
