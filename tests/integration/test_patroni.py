@@ -118,6 +118,26 @@ def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
     members.healthy()
 
 
+def test_an_operator_is_told_that_failover_is_not_for_him(members):
+    leader = members.primary()
+    refused = members.play("failover", f"lost={leader}", members.confirm, check=False)
+    assert refused.code != 0
+    assert "Patroni replaces a lost leader by itself" in refused.output
+    assert members.primary() == leader
+
+
+def test_a_standby_comes_back_and_goes_for_good(members, lab):
+    """A member that lost its data is copied; one that is taken away stays down, and comes back by the playbook."""
+    standby = next(name for name in members.names if name != members.primary())
+    lab.ssh(standby, f"systemctl stop {UNIT} && rm -rf {DATA} && systemctl start {UNIT}")
+    members.waiting("every member serves", members.whole, timeout=180)
+    members.play("rejoin", f"member={standby}", "method=clone", members.confirm)
+    members.play("remove_standby", f"member={standby}", members.confirm)
+    assert lab.ssh(standby, f"systemctl is-active {UNIT} || true").strip() == "inactive"
+    members.play("add_standby")
+    members.healthy()
+
+
 def test_check_mode_tells_the_restarts_that_come(members, lab):
     """Up, standbys are restarted first; down, the primary is; nobody loses its place by it."""
     primary, spec = members.primary(), lab.spec()
