@@ -120,8 +120,7 @@ class Patroni:
 
     def _lead(self, change: Change) -> None:
         body = {"leader": change.before, "candidate": change.after}
-        path = "/switchover" if change.before else "/failover"
-        self.api.do("POST", path, {key: value for key, value in body.items() if value}, path[1:], self.params["wait_s"])
+        self.api.do("POST", "/switchover", body, "switchover", self.params["wait_s"])
 
     def _clone(self, change: Change) -> None:
         self.api.do("POST", "/reinitialize", {"force": True}, "copying anew", self.params["wait_s"])

@@ -209,9 +209,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "version": spec["postgresql"].get("version"),
         "role": "primary" if host == primary else "standby",
         "primary": primary.name,
-        "primary_address": primary.address,
         "standbys": standbys,
-        "slots": [name.replace("-", "_").replace(".", "_").lower() for name in standbys],
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "database": spec["odoo"]["database"],
@@ -244,7 +242,6 @@ def pgbouncer(spec: dict, hosts: list, host: Any) -> dict:
         "port": flows.POOLER_PORT,
         "server_port": spec["postgresql"]["port"],
         "user": users(spec)["application"],
-        "second_user": second_logins(spec)["application"],
         # Odoo listens for its bus and cron in `postgres`: a session keeps its connection there, whatever the mode.
         "databases": {
             spec["odoo"]["database"]: {

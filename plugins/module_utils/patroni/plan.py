@@ -116,11 +116,16 @@ def _lead(current: Current, name: str) -> list[Change]:
     leader, own = current.leader, current.member(name)
     if leader and leader.name == name:
         return []
+    if leader is None:
+        raise EstateError(
+            "nobody leads, and Patroni promotes a standby by itself once it is known to have every commit: bring voters "
+            "and members back; what promoting one by hand may cost, roles/postgresql/README.md says"
+        )
     if current.paused:
         raise EstateError("the cluster is paused (patronictl pause): resume it first")
     if own is None:
         raise EstateError(f"{name} is no member of the cluster; run the playbook data")
-    if leader and own.state not in UP:
+    if own.state not in UP:
         raise EstateError(f"{own.describe()} does not follow {leader.name}; only a standby that does may take over")
     waited_for = [member.name for member in current.members if member.role in SYNCHRONOUS]
     if waited_for and name not in waited_for:
@@ -128,7 +133,7 @@ def _lead(current: Current, name: str) -> list[Change]:
             f"commits wait for {', '.join(waited_for)}, not for {name}, which may lack some: "
             f"choose -e target={waited_for[0]}"
         )
-    return [Change("leader of the cluster", "update", leader.name if leader else None, name, data="lead")]
+    return [Change("leader of the cluster", "update", leader.name, name, data="lead")]
 
 
 def _clone(current: Current, name: str) -> list[Change]:

@@ -124,7 +124,8 @@ def wait(
     deadline = time.monotonic() + wait_s
     while True:
         instance, status = read(layout, member, port)
-        settled = replicating(status, standbys) if status else layout.manager == "systemd"
+        to_be_started = layout.manager == "patroni" and instance.data == READY
+        settled = replicating(status, standbys) if status else not to_be_started
         if settled or time.monotonic() >= deadline:
             return instance, status
         time.sleep(0.5)

@@ -73,6 +73,7 @@ def test_only_the_standby_that_commits_wait_for_may_lead():
         (replace(WHOLE, answering=False), "db1", "settled", "does not answer on db1"),
         (replace(WHOLE, paused=True), "db2", "leader", "paused"),
         (WHOLE, "db9", "leader", "no member"),
+        (with_member("db1", role="replica"), "db2", "leader", "nobody leads"),
         (with_member("db2", state="stopped"), "db2", "leader", "does not follow db1"),
         (WHOLE, "db1", "cloned", "leads the cluster"),
         (with_member("db1", role="replica"), "db2", "cloned", "no leader"),
