@@ -118,8 +118,8 @@ def _lead(current: Current, name: str) -> list[Change]:
         return []
     if leader is None:
         raise EstateError(
-            "nobody leads, and Patroni promotes a standby by itself once it is known to have every commit: bring voters "
-            "and members back; what promoting one by hand may cost, roles/postgresql/README.md says"
+            "nobody leads, and Patroni promotes a standby by itself once it is known to have every commit: bring "
+            "voters and members back; what promoting one by hand may cost, roles/postgresql/README.md says"
         )
     if current.paused:
         raise EstateError("the cluster is paused (patronictl pause): resume it first")
