@@ -67,7 +67,8 @@ class Database:
                 languages=frozenset(code for (code,) in rows.of("res_lang", "SELECT code FROM res_lang WHERE active")),
                 overdue=tuple(sorted(name or "" for (name,) in rows.of("ir_cron", OVERDUE))),
                 rights=tuple(name for name, flag in zip(RIGHTS, flags) if flag),
-                tls=bool(rows.all("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0]),
+                # Not by pg_stat_ssl: a second login, which acts as another role, does not see its own session there.
+                tls=bool(connection.pgconn.ssl_in_use),
             )
 
     def write(self, steps: list[Step], administrator_password: str) -> None:
