@@ -5,15 +5,11 @@
 from __future__ import annotations
 
 import itertools
-import json
-import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from ansible_collections.retailerp.estate.tests.ledger import TABLE
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Program
 
 # Runs on the application host as root. Without a password it is a new client each time, one that goes by what the
 # running Odoo goes by; with one it is a client that connected once. Says "ack <number> <login>" for each row.
@@ -50,7 +46,7 @@ for number in itertools.count(given["first"]):
 """
 
 
-class Writer:
+class Writer(Program):
     """A writer on the application host: with `user` and `password` one connection, else a new one for each row."""
 
     def __init__(self, lab, first: int, user: str | None = None, password: str | None = None) -> None:
@@ -67,27 +63,15 @@ class Writer:
         }
         self.acks: list[tuple[int, str]] = []
         self.errors: list[str] = []
-        ssh = ["ssh", "-F", str(Path(lab.root) / ".lab/ssh_config"), lab.group("app")[0]]
-        self._process = subprocess.Popen(
-            # The end of the SSH connection is the program's: its next line finds nobody to read it.
-            [*ssh, f"exec sudo -n python3 -c {shlex.quote(WRITER)}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._process.stdin.write(json.dumps(given) + "\n")
-        self._process.stdin.flush()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        super().__init__(lab, WRITER, given, "sudo -n ")
 
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            word, _space, rest = line.strip().partition(" ")
-            if word == "ack":
-                number, login = rest.split()
-                self.acks.append((int(number), login))
-            else:
-                self.errors.append(rest)
+    def told(self, word: str, rest: str) -> None:
+        """A row with the login that wrote it, or an error."""
+        if word == "ack":
+            number, login = rest.split()
+            self.acks.append((int(number), login))
+        else:
+            self.errors.append(rest)
 
     def logins(self) -> list[str]:
         """By which login it wrote, in the order of time."""
@@ -99,8 +83,7 @@ class Writer:
 
     def stop(self) -> None:
         """End it; what it was promised is in `acks`."""
-        self._process.kill()
-        self._reader.join(timeout=10)
+        self.end()
 
 
 class Stream:

@@ -76,7 +76,39 @@ class Ledger:
         return [member for member, _group in itertools.groupby(member for _at, member, _number in self.acks)]
 
 
-class Writer:
+class Program:
+    """A Python program on the application host: `given` is its first line of input; it says something line by line."""
+
+    def __init__(self, lab, source: str, given: dict, prefix: str = "") -> None:
+        ssh = ["ssh", "-F", str(Path(lab.root) / ".lab/ssh_config"), lab.group("app")[0]]
+        self._process = subprocess.Popen(
+            # The end of the SSH connection is the program's: its next line finds nobody to read it.
+            [*ssh, f"exec {prefix}python3 -c {shlex.quote(source)}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._process.stdin.write(json.dumps(given) + "\n")
+        self._process.stdin.flush()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            word, _space, rest = line.strip().partition(" ")
+            self.told(word, rest)
+
+    def told(self, word: str, rest: str) -> None:
+        """A line of the program: its first word, and the rest."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Kill it; every line it has said is told."""
+        self._process.kill()
+        self._reader.join(timeout=10)
+
+
+class Writer(Program):
     """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does)."""
 
     def __init__(self, lab, hosts: list[str], first: int = 1, pause: float = 0.01, session: str = "read-write") -> None:
@@ -94,26 +126,15 @@ class Writer:
             "pause": pause,
         }
         self.ledger = Ledger()
-        command = ["ssh", "-F", str(Path(lab.root) / ".lab/ssh_config"), lab.group("app")[0]]
-        self._process = subprocess.Popen(
-            [*command, f"exec python3 -c {shlex.quote(WRITER)}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._process.stdin.write(json.dumps(given) + "\n")
-        self._process.stdin.flush()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        super().__init__(lab, WRITER, given)
 
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            word, _space, rest = line.strip().partition(" ")
-            if word == "ack":
-                member, number = rest.split()
-                self.ledger.acks.append((time.monotonic(), member, int(number)))
-            else:
-                self.ledger.errors.append((time.monotonic(), rest))
+    def told(self, word: str, rest: str) -> None:
+        """Into the ledger."""
+        if word == "ack":
+            member, number = rest.split()
+            self.ledger.acks.append((time.monotonic(), member, int(number)))
+        else:
+            self.ledger.errors.append((time.monotonic(), rest))
 
     def acknowledged(self) -> int:
         """How many rows until now."""
@@ -121,6 +142,5 @@ class Writer:
 
     def stop(self) -> Ledger:
         """End it; the ledger is whole."""
-        self._process.kill()
-        self._reader.join(timeout=10)
+        self.end()
         return self.ledger

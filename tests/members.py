@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 
@@ -58,3 +59,34 @@ def cut(lab, host, peer, *directions):
         chain = f"add chain inet cut {direction} {{ type filter hook {hook} priority -300; }}"
         program = f"add table inet cut; {chain}; add rule inet cut {direction} {match} drop"
         lab.ssh(host, f"nft '{program}'")
+
+
+@contextlib.contextmanager
+def small_disk(lab, host, unit):
+    """A host writes its log to a small disk of its own meanwhile: this machine's own is too large to fill."""
+    small = (
+        f"systemctl stop {unit} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 320)) "
+        "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
+        "&& cp -a pg_wal.kept/. pg_wal/"
+    )
+    lab.ssh(host, f"{small}; systemctl start {unit}")
+    try:
+        yield
+    finally:
+        back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
+        lab.ssh(
+            host,
+            f"systemctl stop {unit}; cd {DATA} && rm -f pg_wal/filler && cp -a pg_wal pg_wal.now && {back}; "
+            f"systemctl start {unit}",
+        )
+
+
+def fill(members, host, primary):
+    """Fill that disk, and have the primary write more than is left of it."""
+    members.lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
+    for _segment in range(12):
+        members.sql(
+            primary,
+            "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()",
+            check=False,
+        )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
@@ -57,3 +58,17 @@ def run(module: Any, capability: Capability, lock: str | None = None, **extra: A
         diff=diff_of(changes),
         **extra,
     )
+
+
+def run_holding(module: Any, lock: str, make: Callable[[int | None], tuple[Capability, dict[str, Any]]]) -> None:
+    """run() for a capability whose programs hold the lock, too: one that outlives a killed run keeps the next waiting.
+
+    make: the capability and what is returned as it is, from the lock's descriptor; in check mode there is no lock.
+    """
+    try:
+        held = None if module.check_mode else System().lock(f"{STATE}/{lock}.lock")
+        capability, extra = make(held.fileno() if held else None)
+    except EstateError as err:
+        module.fail_json(msg=str(err))
+        return
+    run(module, capability, **extra)

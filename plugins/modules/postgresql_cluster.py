@@ -130,7 +130,6 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     client,
@@ -272,11 +271,6 @@ def main() -> None:
         "collate": {"type": "str", "default": "C"},
         "ctype": {"type": "str", "default": "C.UTF-8"},
     }
-    place = {
-        "address": {"type": "str", "required": True},
-        "api_port": {"type": "int", "default": 8008},
-        "tls_directory": {"type": "path", "required": True},
-    }
     module = AnsibleModule(
         argument_spec={
             "role": {"type": "str", "choices": ["primary", "standby"], "required": True},
@@ -287,20 +281,12 @@ def main() -> None:
             "restart": {"type": "bool", "default": False},
             "primary_restarted": {"type": "bool", "default": False},
             "settings": {"type": "dict", "default": {}},
-            "api": {"type": "dict", "options": place},
+            "api": {"type": "dict", "options": api.PLACE},
         },
         required_if=[("manager", "patroni", ("api",))],
         supports_check_mode=True,
     )
-    if module.check_mode:
-        runner.run(module, Cluster(module.params, None))
-        return
-    try:
-        # Programs that copy the data hold it, too: one that outlives a killed run still keeps the next one waiting.
-        with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
-            runner.run(module, Cluster(module.params, lock.fileno()))
-    except EstateError as err:
-        module.fail_json(msg=str(err))
+    runner.run_holding(module, "postgresql_cluster", lambda lock: (Cluster(module.params, lock), {}))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.host.packages import Packages
-from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     member,
     server,
@@ -358,22 +358,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        converge(module, None)
-        return
-    try:
-        # The same lock as postgresql_cluster's; programs that copy the data hold it, too. Whoever only looks waits as
-        # well: the module of a run that was killed may still be at work.
-        with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
-            converge(module, lock.fileno())
-    except EstateError as err:
-        module.fail_json(msg=str(err))
 
+    def make(lock: int | None) -> tuple[Major, dict]:
+        capability = Major(module.params, lock)
+        return capability, {"upgrade": capability.answer}
 
-def converge(module: AnsibleModule, lock: int | None) -> None:
-    """Run the capability and leave the module."""
-    capability = Major(module.params, lock)
-    runner.run(module, capability, upgrade=capability.answer)
+    # The same lock as postgresql_cluster's. Whoever only looks waits as well: the module of a run that was killed may
+    # still be at work.
+    runner.run_holding(module, "postgresql_cluster", make)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,6 @@ from dataclasses import replace
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     client,
     failover,
@@ -375,21 +374,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        converge(module, None)
-        return
-    try:
-        # The same lock as postgresql_cluster's: both work on the data directory.
-        with System().lock(f"{STATE}/postgresql_cluster.lock") as lock:
-            converge(module, lock.fileno())
-    except EstateError as err:
-        module.fail_json(msg=str(err))
 
+    def make(lock: int | None) -> tuple[Replication, dict]:
+        capability = Replication(module.params, lock)
+        return capability, {"log": capability.log}
 
-def converge(module: AnsibleModule, lock: int | None) -> None:
-    """Run the capability and leave the module."""
-    capability = Replication(module.params, lock)
-    runner.run(module, capability, log=capability.log)
+    # The same lock as postgresql_cluster's: both work on the data directory.
+    runner.run_holding(module, "postgresql_cluster", make)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
-from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut
+from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
 
 UNIT = f"postgresql@{VERSION}-main"
 
@@ -253,40 +253,23 @@ def test_a_primary_whose_clock_is_an_hour_ahead_loses_nothing(members, lab, wait
 @pytest.mark.drill
 @pytest.mark.parametrize("where", ["primary", "standby"])
 def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
-    """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""
     primary = members.primary()
     host = primary if where == "primary" else members.standby(primary)
-    small = (
-        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 320)) "
-        "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
-        "&& cp -a pg_wal.kept/. pg_wal/"
-    )
-    lab.ssh(host, f"{small}; systemctl start {UNIT}")
-    writer = None
-    try:
+    with small_disk(lab, host, UNIT):
         members.waiting("replication", lambda: members.streams(primary, members.standby(primary)))
         writer = Writer(lab, members.names, max(members.rows(primary), default=0) + 1)
-        waiting("the first row", writer.acknowledged)
-        lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
-        fill = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
-        for _segment in range(12):
-            members.sql(primary, fill, check=False)
-        time.sleep(3)
-        had = writer.acknowledged()
-        time.sleep(3)
-        assert writer.acknowledged() == had, "nothing is acknowledged that one of the two cannot keep"
-        lab.ssh(host, f"rm {DATA}/pg_wal/filler")
-        waiting("both again", lambda: members.streams(primary, members.standby(primary)), timeout=120)
-        settle(members, writer, primary)
-    finally:
-        if writer:
+        try:
+            waiting("the first row", writer.acknowledged)
+            fill(members, host, primary)
+            time.sleep(3)
+            had = writer.acknowledged()
+            time.sleep(3)
+            assert writer.acknowledged() == had, "nothing is acknowledged that one of the two cannot keep"
+            lab.ssh(host, f"rm {DATA}/pg_wal/filler")
+            waiting("both again", lambda: members.streams(primary, members.standby(primary)), timeout=120)
+            settle(members, writer, primary)
+        finally:
             writer.stop()
-        back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
-        lab.ssh(
-            host,
-            f"systemctl stop {UNIT}; cd {DATA} && rm -f pg_wal/filler && cp -a pg_wal pg_wal.now && {back}; "
-            f"systemctl start {UNIT}",
-        )
     members.healthy(primary)
 
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
-from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut
+from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
 
 UNIT = f"patroni@{VERSION}-main"
 RUNS = 10
@@ -283,19 +283,11 @@ def test_a_leader_whose_clock_is_an_hour_ahead_is_replaced_like_any_other(member
 
 @pytest.mark.parametrize("where", ["primary", "standby"])
 def test_a_full_disk_loses_nothing(members, watch, lab, where):
-    """The write-ahead log lies on a small disk of its own meanwhile: this machine's own disk is too large to fill."""
     primary = members.primary()
     host = next(name for name in members.names if name != primary)
     for writer in watch.values():
         writer.stop()
-    small = (
-        f"systemctl stop {UNIT} && cd {DATA} && cp -a pg_wal pg_wal.kept && size=$(($(du -sm pg_wal | cut -f1) + 320)) "
-        "&& mount -t tmpfs -o size=${size}m,uid=postgres,gid=postgres,mode=700 tmpfs pg_wal "
-        "&& cp -a pg_wal.kept/. pg_wal/"
-    )
-    lab.ssh(host, f"{small}; systemctl start {UNIT}")
-    writer = None
-    try:
+    with small_disk(lab, host, UNIT):
         members.waiting("every member serves", members.whole, timeout=120)
         now = members.primary()
         if where == "primary":
@@ -308,24 +300,15 @@ def test_a_full_disk_loses_nothing(members, watch, lab, where):
         assert (now == host) is (where == "primary")
         members.waiting("every member serves", members.whole, timeout=120)
         writer = Writer(lab, members.names, max(n for n in {0, *members.rows(now)} if n < 10**8) + 1)
-        members.waiting("the first row", writer.acknowledged)
-        lab.ssh(host, f"cat /dev/zero > {DATA}/pg_wal/filler; true", check=False)
-        fill = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
-        for _segment in range(12):
-            members.sql(now, fill, check=False)
-        time.sleep(30)
-        lab.ssh(host, f"rm -f {DATA}/pg_wal/filler")
-        had = writer.acknowledged()
-        members.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20, timeout=120)
-    finally:
-        if writer:
+        try:
+            members.waiting("the first row", writer.acknowledged)
+            fill(members, host, now)
+            time.sleep(30)
+            lab.ssh(host, f"rm -f {DATA}/pg_wal/filler")
+            had = writer.acknowledged()
+            members.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20, timeout=120)
+        finally:
             writer.stop()
-        back = "umount pg_wal && rm -rf pg_wal && mv pg_wal.now pg_wal && rm -rf pg_wal.kept"
-        lab.ssh(
-            host,
-            f"systemctl stop {UNIT}; cd {DATA} && rm -f pg_wal/filler && cp -a pg_wal pg_wal.now && {back}; "
-            f"systemctl start {UNIT}",
-        )
     promised = {number for _at, _member, number in writer.ledger.acks}
     members.waiting("every member serves", members.whole, timeout=180)
     for name in members.names:

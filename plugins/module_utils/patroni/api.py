@@ -16,15 +16,16 @@ from typing import Any
 from ansible_collections.retailerp.estate.plugins.module_utils.patroni.plan import Current, Member
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-ARGUMENTS = {
-    "member": {"type": "str", "required": True},
+PLACE = {
     "address": {"type": "str", "required": True},
     "api_port": {"type": "int", "default": 8008},
     "tls_directory": {"type": "path", "required": True},
 }
+"""Where this host's Patroni answers."""
+ARGUMENTS = {"member": {"type": "str", "required": True}, **PLACE}
 """As the Patroni modules take them (documented in doc_fragments/patroni_member.py)."""
 WATCHDOG = "/dev/watchdog"
-STALE_S = 2
+STALE_LOOPS = 2
 """So many loops without a word from the voters, and this member counts as cut off from them."""
 
 
@@ -86,7 +87,7 @@ def read(api: Api) -> Current:
         answering=True,
         members=members,
         settings=settings if found == 200 and isinstance(settings, dict) else None,
-        isolated=time.time() - own.get("dcs_last_seen", 0) > STALE_S * loop_s + 10,
+        isolated=time.time() - own.get("dcs_last_seen", 0) > STALE_LOOPS * loop_s + 10,
         paused=bool(cluster.get("pause")),
         watchdog=os.path.exists(WATCHDOG),
     )

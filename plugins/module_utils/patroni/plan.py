@@ -71,6 +71,11 @@ class Current:
         """Who holds the leader key."""
         return next((member for member in self.members if member.role == LEADER), None)
 
+    @property
+    def waited_for(self) -> list[str]:
+        """The standbys that commits wait for, all of them or any one."""
+        return [member.name for member in self.members if member.role in SYNCHRONOUS]
+
     def member(self, name: str) -> Member | None:
         """A member by its name."""
         return next((member for member in self.members if member.name == name), None)
@@ -114,20 +119,20 @@ def text(settings: Mapping[str, Any]) -> str:
 
 def _lead(current: Current, name: str) -> list[Change]:
     leader, own = current.leader, current.member(name)
-    if leader and leader.name == name:
-        return []
     if leader is None:
         raise EstateError(
             "nobody leads, and Patroni promotes a standby by itself once it is known to have every commit: bring "
             "voters and members back; what promoting one by hand may cost, roles/postgresql/README.md says"
         )
+    if leader.name == name:
+        return []
     if current.paused:
         raise EstateError("the cluster is paused (patronictl pause): resume it first")
     if own is None:
         raise EstateError(f"{name} is no member of the cluster; run the playbook data")
     if own.state not in UP:
         raise EstateError(f"{own.describe()} does not follow {leader.name}; only a standby that does may take over")
-    waited_for = [member.name for member in current.members if member.role in SYNCHRONOUS]
+    waited_for = current.waited_for
     if waited_for and name not in waited_for:
         raise EstateError(
             f"commits wait for {', '.join(waited_for)}, not for {name}, which may lack some: "
@@ -154,7 +159,6 @@ def controls(current: Current, name: str, members: tuple[str, ...], desired: Map
         return [Control("patroni.answers", title, "fail", False, True, "see journalctl -u 'patroni@*'")]
     own, leader = current.member(name), current.leader
     states = {member.name: member.state for member in current.members if member.state not in UP}
-    waited_for = [member.name for member in current.members if member.role in SYNCHRONOUS]
     waiting = [member.name for member in current.members if member.pending_restart]
     seen = sorted(member.name for member in current.members)
     found = [
@@ -182,13 +186,13 @@ def controls(current: Current, name: str, members: tuple[str, ...], desired: Map
         _watchdog(current),
     ]
     if len(members) > 1:
-        holds = bool(waited_for)
+        holds = bool(current.waited_for)
         found.append(
             Control(
                 "patroni.synchronous",
                 "A commit waits for a standby",
                 "pass" if holds else "fail",
-                waited_for,
+                current.waited_for,
                 "at least one standby",
                 "" if holds else "bring a standby back: without one a failover is not automatic",
             )
