@@ -42,8 +42,14 @@ options:
     choices: [1, 2]
     default: 2
   overlap_s:
-    description: Seconds both releases serve before the old one is stopped, so that a proxy notices the new one;
-      at least the interval of its health check. Only with two slots.
+    description: Seconds both releases serve before the old one takes no new connections, so that a proxy notices the
+      new one; at least the interval of its health check. Only with two slots.
+    type: int
+    default: 0
+  drain_s:
+    description: Seconds the old release lives, without new connections, before it is stopped; at least the interval of
+      the proxy's health check. Only with two slots, on a host with the firewall of
+      P(retailerp.estate.docker_host#role).
     type: int
     default: 0
   config_root:
@@ -123,6 +129,7 @@ EXAMPLES = r"""
     release: 4f9d1c0a52e37b88
     network: {name: estate, subnet: 172.30.1.0/24}
     overlap_s: 12
+    drain_s: 6
     config_root: /etc/estate/odoo
     containers:
       - name: web
@@ -184,8 +191,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.docker import client
+from ansible_collections.retailerp.estate.plugins.module_utils.docker.firewall import Firewall
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.model import release_from
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.release import ContainerRelease
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 STR = {"type": "str"}
@@ -241,6 +250,7 @@ ARGUMENTS = {
     "network": {"type": "dict", "required": True, "options": {"name": MUST_STR, "subnet": MUST_STR}},
     "slots": {**INT, "choices": [1, 2], "default": 2},
     "overlap_s": {**INT, "default": 0},
+    "drain_s": {**INT, "default": 0},
     "config_root": {"type": "path"},
     "containers": {"type": "list", "elements": "dict", "required": True, "options": CONTAINER},
 }
@@ -255,7 +265,7 @@ def main() -> None:
         release = release_from(module.params)
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
-    capability = ContainerRelease(release, client.Engine())
+    capability = ContainerRelease(release, client.Engine(), Firewall(System()))
     runner.run(module, capability, lock=f"container_release-{release.name}", serving=capability.serving)
 
 

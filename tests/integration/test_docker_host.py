@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 
 import pytest
 
@@ -56,6 +57,15 @@ except TimeoutError:
     print("silence")
 except OSError as err:
     print(errno.errorcode.get(err.errno, str(err)))
+"""
+HALVES = """
+import socket, sys
+server = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=9)
+server.sendall(b"GET /UTC HTTP/1.0\\r\\n")
+print("asked", flush=True)
+sys.stdin.readline()
+server.sendall(b"\\r\\n")
+print("answered" if server.makefile("rb").readline().endswith(b"200 OK\\r\\n") else "cut")
 """
 EXEC = f"""
 import docker, json, sys
@@ -120,6 +130,25 @@ def test_a_planned_port_without_a_container_is_refused_at_once(lab, plan):
     ports = plan["hosts"][app]["odoo"]["slots"]
     met = [from_host(lab, lab.group("edge")[0], plan["hosts"][app]["address"], ports[slot]["web"]) for slot in "ab"]
     assert sorted(met) == ["closed", "open"]
+
+
+def test_a_port_that_drains_goes_on_with_whom_it_has_and_refuses_the_rest_for_a_while(lab, published, waiting):
+    """In one connection from the edge: the first half of a request before the port drains, the second half after."""
+    host, address, port = published
+    edge, drained = lab.group("edge")[0], f"'{{ {port} timeout 5s }}'"
+    ask = subprocess.Popen(
+        ["ssh", "-F", lab.root / ".lab/ssh_config", edge, f"python3 -c {shlex.quote(HALVES)} {address} {port}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert ask.stdout.readline() == "asked\n"
+    lab.ssh(host, f"nft add element inet estate draining {drained}")
+    assert from_host(lab, edge, address, port) == "closed"
+    assert ask.communicate("go on\n", timeout=10)[0] == "answered\n"
+    held = "nft -st list table inet estate | sha256sum --check --status /run/estate-firewall.sum && echo held"
+    assert lab.ssh(host, held, check=False) == "held\n", "it is no change of the rules"
+    waiting("its time is over", lambda: from_host(lab, edge, address, port) == "open", 10)
 
 
 @pytest.mark.drill

@@ -52,7 +52,8 @@ class Release:
     """All containers of one name that live and die together.
 
     slots: 2 when the old and the new release can serve side by side, 1 when they share their published ports.
-    overlap_s: how long both serve before the old one is stopped. config_root: where each release keeps its files.
+    overlap_s: how long both serve before the old one takes no new connections; drain_s: how long it then lives before
+    it is stopped. config_root: where each release keeps its files.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Release:
     slots: int
     containers: list[Container]
     overlap_s: int = 0
+    drain_s: int = 0
     config_root: str | None = None
 
     def container(self, name: str) -> Container | None:

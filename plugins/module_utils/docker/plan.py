@@ -53,6 +53,11 @@ class Found:
     healthy: bool | None = None
     reason: str = ""
 
+    @property
+    def ports(self) -> list[int]:
+        """What it publishes on the host."""
+        return [int(port.split("->")[0].rpartition(":")[2]) for port in self.traits["ports"]]
+
 
 @dataclass(frozen=True)
 class State:

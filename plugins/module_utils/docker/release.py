@@ -12,19 +12,22 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.docker import client, health
 from ansible_collections.retailerp.estate.plugins.module_utils.docker import plan as planning
+from ansible_collections.retailerp.estate.plugins.module_utils.docker.firewall import Firewall
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.model import Container, Release
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.plan import Found, State, Step
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
+SPARE_S = 10  # what the engine may take beyond the time it gives containers to end
 RESTARTS = 5  # a container that ended so often is not given the rest of its time
 
 
 class ContainerRelease:
     """The capability behind container_release. `serving` is filled by every read: what serves now."""
 
-    def __init__(self, release: Release, engine: client.Engine) -> None:
+    def __init__(self, release: Release, engine: client.Engine, firewall: Firewall) -> None:
         self.release = release
         self.engine = engine
+        self.firewall = firewall
         self.serving: dict[str, Any] = {}
 
     def read(self) -> State:
@@ -92,10 +95,11 @@ class ContainerRelease:
         for step in _of(steps, "clear"):
             self.engine.remove(step.subject.id, step.subject.name)
         retired = [step.subject for step in _of(steps, "retire")]
+        if self.release.slots == 2:
+            # A run that was cut short may have turned people away from what is to serve now.
+            self.firewall.admit([port["port"] for one in self.release.containers for port in one.ports])
         self._change_places(_of(steps, "create", "start", "restart"), retired)
-        for old in retired:
-            self.engine.stop(old.id, old.name)
-            self.engine.remove(old.id, old.name)
+        self._retire(retired)
         for step in _of(steps, "directory"):
             shutil.rmtree(Path(self.release.config_root or "") / step.subject)
 
@@ -123,6 +127,17 @@ class ContainerRelease:
             raise EstateError(f"{err}\n{back}", **err.details) from err
         if new and retired and self.release.slots == 2:
             time.sleep(self.release.overlap_s)
+
+    def _retire(self, old: list[Found]) -> None:
+        """Stop the old and remove it. With two slots nobody new is sent there while it ends: the new one serves."""
+        if self.release.slots == 2:
+            ports = [port for one in old for port in one.ports if one.running]
+            until_all_end = self.release.drain_s + sum(one.stop_timeout_s for one in self.release.containers) + SPARE_S
+            if self.firewall.refuse(ports, until_all_end):
+                time.sleep(self.release.drain_s)
+        for one in old:
+            self.engine.stop(one.id, one.name)
+            self.engine.remove(one.id, one.name)
 
     def _name(self, step: Step) -> str:
         if step.kind == "create":

@@ -54,10 +54,28 @@ def options(release: str = OLD, *containers: dict, **changed: Any) -> dict:
         "network": {"name": "estate", "subnet": "172.30.1.0/24"},
         "slots": 2,
         "overlap_s": 0,
+        "drain_s": 0,
         "config_root": None,
         "containers": list(containers) or [container()],
         **changed,
     }
+
+
+class Door:
+    """A firewall in memory that writes to the engine's log. `shut` has the seconds of each port that is refused."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.shut: dict[int, int] = {}
+
+    def refuse(self, ports: list[int], seconds: int) -> bool:
+        self.log += [f"refuse {port}" for port in ports]
+        self.shut.update(dict.fromkeys(ports, seconds))
+        return False
+
+    def admit(self, ports: list[int]) -> None:
+        for port in ports:
+            self.shut.pop(port, None)
 
 
 class Engine:
@@ -69,6 +87,7 @@ class Engine:
         self.images: dict[str, str] = {}
         self.ill: set[str] = set()
         self.log: list[str] = []
+        self.door = Door(self.log)
         self.installed = True
 
     def reachable(self) -> bool:

@@ -16,7 +16,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 def converge(engine, release):
     """One run: the changes it made. Afterwards nothing is left to do and every control passes."""
-    capability = ContainerRelease(release, engine)
+    capability = ContainerRelease(release, engine, engine.door)
     changes = capability.plan(capability.read())
     capability.apply(changes)
     after = capability.read()
@@ -39,7 +39,7 @@ def test_from_bare_to_healthy(engine, make):
 
 def test_check_mode_needs_no_engine(engine, make):
     engine.installed = False
-    capability = ContainerRelease(make.release(), engine)
+    capability = ContainerRelease(make.release(), engine, engine.door)
     state = capability.read()
     assert [change.resource for change in capability.plan(state)][-1] == "container shop-odoo-web-a"
     assert "fail" in {control.state for control in capability.controls(state)}
@@ -54,9 +54,24 @@ def test_two_slots_start_the_new_before_the_old_stops(engine, make):
     assert engine.log == [
         "create shop-odoo-web-b",
         "start shop-odoo-web-b",
+        "refuse 8018",
         "stop shop-odoo-web-a",
         "remove shop-odoo-web-a",
     ]
+    assert engine.door.shut == {8018: 11}, "as long as it may take to end, and no longer"
+
+
+def test_a_slot_whose_end_was_cut_short_is_open_when_it_serves_again(engine, make):
+    converge(engine, make.release(make.OLD))
+    killed = ContainerRelease(make.release(make.NEW), engine, engine.door)
+    stop, engine.stop = engine.stop, None
+    with pytest.raises(TypeError):
+        killed.apply(killed.plan(killed.read()))
+    engine.stop = stop
+    assert list(engine.door.shut) == [8018]
+    converge(engine, make.release(make.OLD))
+    assert serving(engine) == ["shop-odoo-web-a"]
+    assert list(engine.door.shut) == [8118]
 
 
 def one_slot(make, release):
@@ -89,7 +104,7 @@ def test_a_release_that_breaks_while_two_serve_goes_as_a_whole(engine, make):
     """The run was killed after the new was healthy and before the old was stopped; then a part of the new broke."""
     parts = [make.container("web"), make.container("cron", ports=[])]
     converge(engine, make.release(make.OLD, *parts))
-    killed = ContainerRelease(make.release(make.NEW, *parts), engine)
+    killed = ContainerRelease(make.release(make.NEW, *parts), engine, engine.door)
     retire, killed.engine.stop = killed.engine.stop, None
     with pytest.raises(TypeError):
         killed.apply(killed.plan(killed.read()))
@@ -135,7 +150,7 @@ def test_a_container_that_is_no_longer_wanted_goes_and_the_rest_stays(engine, ma
 def test_a_container_given_rights_by_hand_is_replaced(engine, make):
     converge(engine, make.release())
     engine.there["shop-odoo-web-a"]["HostConfig"]["CapAdd"] = ["SYS_ADMIN"]
-    capability = ContainerRelease(make.release(), engine)
+    capability = ContainerRelease(make.release(), engine, engine.door)
     failed = [control.id for control in capability.controls(capability.read()) if control.state == "fail"]
     assert "containers.shop-odoo.web.capabilities" in failed
     converge(engine, make.release())
@@ -148,7 +163,7 @@ def test_what_serves_is_judged_healthy_and_the_trait_that_differs_is_named(engin
     release = make.release(make.OLD, *parts)
     converge(engine, release)
     engine.there["shop-odoo-web-a"]["HostConfig"]["RestartPolicy"] = {"Name": "no"}
-    capability = ContainerRelease(release, engine)
+    capability = ContainerRelease(release, engine, engine.door)
     state = capability.read()
     assert {change.action for change in capability.plan(state)} == {"create", "delete"}
     failed = {one.id: (one.observed, one.expected) for one in capability.controls(state) if one.state == "fail"}
@@ -159,7 +174,7 @@ def test_what_serves_is_judged_healthy_and_the_trait_that_differs_is_named(engin
 
 def test_before_an_upgrade_the_old_release_is_told_as_what_serves(engine, make):
     converge(engine, make.release(make.OLD))
-    capability = ContainerRelease(make.release(make.NEW), engine)
+    capability = ContainerRelease(make.release(make.NEW), engine, engine.door)
     state = capability.read()
     assert (capability.serving["release"], capability.serving["slot"]) == (make.OLD, "a")
     failed = {one.id: one.observed for one in capability.controls(state) if one.state == "fail"}
@@ -173,7 +188,7 @@ def test_half_a_release_beside_the_old_one_is_named_and_not_taken_for_what_serve
     new = make.release(make.NEW, *parts)
     engine.create("shop-odoo-web-b", new.body(new.container("web"), "b"))
     engine.start("shop-odoo-web-b", "shop-odoo-web-b")
-    capability = ContainerRelease(new, engine)
+    capability = ContainerRelease(new, engine, engine.door)
     failed = {one.id: one.observed for one in capability.controls(capability.read()) if one.state == "fail"}
     assert failed["containers.shop-odoo.exclusive"] == ["shop-odoo-web-b"]
     assert "containers.shop-odoo.cron.health" not in failed
@@ -181,7 +196,7 @@ def test_half_a_release_beside_the_old_one_is_named_and_not_taken_for_what_serve
 
 def test_limits_the_kernel_has_not_are_exempt_and_no_drift(engine, make):
     engine.unlimited = lambda: frozenset({"pids_limit"})
-    capability = ContainerRelease(make.release(), engine)
+    capability = ContainerRelease(make.release(), engine, engine.door)
     capability.apply(capability.plan(capability.read()))
     engine.there["shop-odoo-web-a"]["HostConfig"]["PidsLimit"] = None
     state = capability.read()
@@ -192,7 +207,7 @@ def test_limits_the_kernel_has_not_are_exempt_and_no_drift(engine, make):
 
 def test_another_subnet_is_refused(engine, make):
     engine.networks["estate"] = "10.9.0.0/16"
-    capability = ContainerRelease(make.release(), engine)
+    capability = ContainerRelease(make.release(), engine, engine.door)
     with pytest.raises(EstateError, match=r"10\.9\.0\.0/16"):
         capability.plan(capability.read())
 
@@ -262,3 +277,5 @@ def test_killed_anywhere_the_next_run_ends_in_the_same_state(make, engine, wishe
     converge(engine, build("e" * 16))
     converge(engine, build("e" * 16))
     assert len(engine.there) == len(serving(engine)) == (1 if slots == 1 else 2)
+    published = [at for one in engine.there.values() for at in one["HostConfig"]["PortBindings"].values()]
+    assert not {int(where["HostPort"]) for at in published for where in at} & set(engine.door.shut)
