@@ -24,7 +24,7 @@ class Firewall:
         self._system = system
 
     def refuse(self, ports: Collection[int], seconds: int) -> bool:
-        """Turn new connections to these ports away for so long, unless they are admitted before; False: no set is here."""
+        """Turn new connections to these ports away for so long or until they are admitted; False: there is no set."""
         changed = [self._change("add", f"{port} timeout {seconds}s") for port in ports]
         return any(changed)
 
