@@ -37,6 +37,16 @@ class Voters:
         rows = [row.split(", ") for row in self.ctl(self.names[0], "member list").splitlines()]
         return {row[2]: row[0] for row in rows}
 
+    def leader(self):
+        """The voter that leads."""
+        rows = self.ctl(self.names[0], "endpoint status --cluster --write-out simple").splitlines()
+        found = [row.split(", ")[1] for row in rows if row.split(", ")[4] == "true"]
+        return next((name for name, id in self.ids().items() if id in found), None)
+
+    def primary(self):
+        """The host whose PostgreSQL leads, as Patroni wrote it down."""
+        return self.ctl(self.names[0], f"get /service/{self.lab.spec()['id']}/leader --print-value-only")
+
     def pid(self, host):
         return self.lab.ssh(host, "systemctl show -P MainPID etcd").strip()
 
@@ -84,6 +94,19 @@ def test_a_host_that_is_neither_voter_nor_database_reaches_nothing(voters):
 def test_the_witness_holds_no_data(voters):
     for host in set(voters.names) - set(voters.lab.group("db")):
         assert voters.lab.ssh(host, "ls /var/lib/postgresql 2>/dev/null", check=False) == ""
+
+
+def test_the_host_of_the_primary_does_not_lead_the_voters_for_long(voters):
+    """A lost host that led both would cost a whole ttl more."""
+    with_data = [host for host in voters.names if host in voters.lab.group("db")]
+    if voters.primary() not in with_data:
+        voters.lab.playbook("switchover", "-e", f"to={with_data[0]}", "-e", f"confirm={voters.lab.spec()['id']}")
+    primary = voters.primary()
+    voters.waiting("another leads", lambda: voters.leader() != primary, 30)
+    moved = [voters.ctl(host, f"move-leader {voters.ids()[primary]}") for host in voters.names]
+    assert any("Leadership transferred" in said for said in moved), moved
+    voters.waiting("another leads again", lambda: voters.leader() not in (None, primary), 15)
+    assert voters.leader() not in with_data, "one without data, when it is there"
 
 
 @pytest.mark.drill

@@ -164,7 +164,7 @@ def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_p
         writer = Writer(lab, members.names, first)
         waiting("rows", lambda writer=writer: writer.acknowledged() > 50)
         # Hosts are lost at any moment: here at ten of Patroni's loop, which the wait before is in step with.
-        time.sleep(run * 7 / RUNS)
+        time.sleep(run * 8 / RUNS)
         members.power("kill", old)
         lost = time.monotonic()
         waiting("a row elsewhere", lambda w=writer, o=old, t=lost: any(a > t and m != o for a, m, _n in w.ledger.acks))

@@ -3,9 +3,11 @@
 """What a Patroni cluster is told, for a named choice of how fast it fails over.
 
 A lost leader is replaced when its key has run out: after ttl, less the time since it was last renewed (at most
-loop_wait), plus the election, one to three seconds (a member that is gone is asked for two). So a longer loop_wait
-shortens the wait for a lost host, and lengthens that for a crashed server, which is noticed once a loop. Patroni's
-smallest ttl is 20 s, and ttl must be at least loop_wait plus twice retry_timeout
+loop_wait), plus two to three seconds (a member that is gone is asked for two, then one is promoted). So a longer
+loop_wait shortens the wait for a lost host, and lengthens that for a crashed server, which is noticed once a loop.
+Where the lost host led etcd, too, the whole ttl begins anew: the role etcd sees to it that it does not.
+
+Patroni's smallest ttl is 20 s, and ttl must be at least loop_wait plus twice retry_timeout
 (patroni.readthedocs.io/en/latest/patroni_configuration.html); so a leader that cannot reach the voters steps down
 before another one leads.
 """
@@ -13,9 +15,9 @@ before another one leads.
 from __future__ import annotations
 
 TIMINGS = {
-    # A lost host: writes again after 14 to 23 s. A crash is noticed within loop_wait. The price: five seconds without
+    # A lost host: writes again after 14 to 24 s. A crash is noticed within loop_wait. The price: five seconds without
     # an answer from the voters, and the leader steps down, so a busy or stuttering network fails over for nothing.
-    "fast": {"ttl": 20, "loop_wait": 7, "retry_timeout": 5, "primary_start_timeout": 5},
+    "fast": {"ttl": 20, "loop_wait": 8, "retry_timeout": 5, "primary_start_timeout": 5},
     # Patroni's defaults, but for primary_start_timeout (300 s there): a lost host after 20 to 34 s, and ten seconds of
     # silence cost nothing. A crash is given half a minute to recover where it was.
     "steady": {"ttl": 30, "loop_wait": 10, "retry_timeout": 10, "primary_start_timeout": 30},
