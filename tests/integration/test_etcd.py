@@ -45,7 +45,7 @@ class Voters:
 
     def primary(self):
         """The host whose PostgreSQL leads, as Patroni wrote it down."""
-        return self.ctl(self.names[0], f"get /service/{self.lab.spec()['id']}/leader --print-value-only")
+        return self.ctl(self.names[0], f"get /estate/{self.lab.spec()['id']}/leader --print-value-only")
 
     def pid(self, host):
         return self.lab.ssh(host, "systemctl show -P MainPID etcd").strip()
@@ -100,7 +100,7 @@ def test_the_host_of_the_primary_does_not_lead_the_voters_for_long(voters):
     """A lost host that led both would cost a whole ttl more."""
     with_data = [host for host in voters.names if host in voters.lab.group("db")]
     if voters.primary() not in with_data:
-        voters.lab.playbook("switchover", "-e", f"to={with_data[0]}", "-e", f"confirm={voters.lab.spec()['id']}")
+        voters.lab.playbook("switchover", "-e", f"target={with_data[0]}")
     primary = voters.primary()
     voters.waiting("another leads", lambda: voters.leader() != primary, 30)
     moved = [voters.ctl(host, f"move-leader {voters.ids()[primary]}") for host in voters.names]

@@ -5,8 +5,8 @@
 A new leader of etcd gives every lease its whole time again (Lessor.Promote in etcd's server/lease/lessor.go). So if one
 host led both and were lost, PostgreSQL's next primary would wait for Patroni's whole ttl from the election on.
 
-usage: yield_leadership.py URL SCOPE NAME TLS: this voter's client URL, Patroni's scope, this host's name in both, and
-the directory of this voter's certificate
+usage: yield_leadership.py URL KEYS NAME TLS: this voter's client URL, what Patroni's keys begin with, this host's name
+in both, and the directory of this voter's certificate
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def _decoded(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
-def hand_over(voters: Voters, scope: str, name: str) -> str | None:
+def hand_over(voters: Voters, keys: str, name: str) -> str | None:
     """Give leadership away if this host leads and has the primary: the new leader's name.
 
     A voter without data comes first: it never has the primary.
     """
     status = voters.ask("maintenance/status", {})
     own = status["header"]["member_id"]
-    if status.get("leader") != own or voters.values(f"/service/{scope}/leader").get(f"/service/{scope}/leader") != name:
+    if status.get("leader") != own or list(voters.values(f"{keys}/leader").values()) != [name]:
         return None
-    members = f"/service/{scope}/members/"
+    members = f"{keys}/members/"
     with_data = {key[len(members) :] for key in voters.values(members, members[:-1] + "0")}
     others = [one for one in voters.ask("cluster/member/list", {})["members"] if one["ID"] != own]
     for one in sorted(others, key=lambda one: (one.get("name") in with_data, one.get("name", ""))):
@@ -75,12 +75,12 @@ def hand_over(voters: Voters, scope: str, name: str) -> str | None:
     return None
 
 
-def main(url: str, scope: str, name: str, tls: str) -> None:
+def main(url: str, keys: str, name: str, tls: str) -> None:
     """Look every few seconds, until told to end."""
     while True:
         try:
             # The certificate may be another one than the last time.
-            leader = hand_over(Voters(url, tls), scope, name)
+            leader = hand_over(Voters(url, tls), keys, name)
         except (OSError, ValueError, KeyError):
             # Without an answer nothing leads here. That the voter is ill is for others to say.
             leader = None

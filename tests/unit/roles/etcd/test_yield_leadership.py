@@ -24,9 +24,9 @@ class Voters(program.Voters):
 
     def __init__(self, leads="db1", primary="db1", silent=()):
         self.leads, self.silent, self.url = leads, silent, "db1"
-        self.keys = {"/service/shop/members/db1": "{}", "/service/shop/members/db2": "{}"}
+        self.keys = {"/estate/shop/members/db1": "{}", "/estate/shop/members/db2": "{}"}
         if primary:
-            self.keys["/service/shop/leader"] = primary
+            self.keys["/estate/shop/leader"] = primary
 
     def ask(self, what, question, url=""):
         name = url or self.url
@@ -51,12 +51,12 @@ class Voters(program.Voters):
 )
 def test_one_without_data_leads_if_it_can(silent, expected):
     voters = Voters(silent=silent)
-    assert program.hand_over(voters, "shop", "db1") == expected
+    assert program.hand_over(voters, "/estate/shop", "db1") == expected
     assert voters.leads == (expected or "db1")
 
 
 @pytest.mark.parametrize("state", [{"leads": "db2"}, {"leads": None}, {"primary": "db2"}, {"primary": None}], ids=str)
 def test_who_does_not_lead_or_has_no_primary_changes_nothing(state):
     voters = Voters(**state)
-    assert program.hand_over(voters, "shop", "db1") is None
+    assert program.hand_over(voters, "/estate/shop", "db1") is None
     assert voters.leads == state.get("leads", "db1")
