@@ -233,9 +233,7 @@ def test_a_primary_whose_clock_is_an_hour_ahead_loses_nothing(members, lab, wait
     environment = f"/etc/postgresql/{VERSION}/main/environment"
     ahead = "LD_PRELOAD = '$(dpkg -L libfaketime | grep libfaketime.so.1)'\\nFAKETIME = '+1h'\\n"
     lab.ssh(old, "apt-get -qq update && apt-get install -qqy --no-install-recommends libfaketime")
-    lab.ssh(
-        old, f'cp -a {environment} /root/environment && printf "{ahead}" >> {environment} && systemctl restart {UNIT}'
-    )
+    lab.ssh(old, f'test ! -e {environment} && printf "{ahead}" > {environment} && systemctl restart {UNIT}')
     try:
         waiting("both", lambda: members.streams(old, new))
         assert float(members.sql(old, "SELECT extract(epoch FROM clock_timestamp())")) - time.time() > 3000
@@ -246,7 +244,7 @@ def test_a_primary_whose_clock_is_an_hour_ahead_loses_nothing(members, lab, wait
         promised = {number for _at, _member, number in writer.stop().acks}
         assert promised <= members.rows(new)
     finally:
-        lab.ssh(old, f"cp -a /root/environment {environment} && systemctl restart {UNIT}")
+        lab.ssh(old, f"rm -f {environment} && systemctl restart {UNIT}")
     members.healthy(new)
 
 
