@@ -108,15 +108,25 @@ class Program:
         self._reader.join(timeout=10)
 
 
+def spells(*ledgers: Ledger) -> list[str]:
+    """Who took writes, one after the other: a member that is named again took writes while another one did."""
+    acks = sorted(ack for ledger in ledgers for ack in ledger.acks)
+    return [member for member, _group in itertools.groupby(member for _at, member, _number in acks)]
+
+
 class Writer(Program):
     """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does)."""
 
-    def __init__(self, lab, hosts: list[str], first: int = 1, pause: float = 0.01, session: str = "read-write") -> None:
+    def __init__(self, lab, hosts: list[str], first: int = 1, intruder: bool = False) -> None:
+        """An intruder writes wherever it can, seldom, and its commits wait for nobody: so a second primary is seen even
+        where no standby confirms what it writes. Nobody was promised its rows."""
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
         secrets, database = lab.secrets(), lab.spec()["id"]
+        session, commit, pause = ("any", "local", 0.1) if intruder else ("read-write", "on", 0.01)
         given = {
             "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={database} "
             f"user={database}_application sslmode=verify-full target_session_attrs={session} connect_timeout=2 "
+            f"options='-c synchronous_commit={commit}' "
             "keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
             "password": secrets["postgresql_application"],
             "ca": secrets["ca_certificate"],

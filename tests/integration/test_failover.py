@@ -9,11 +9,13 @@ import os
 import signal
 import subprocess
 import time
+import xmlrpc.client
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer, spells
 from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
+from ansible_collections.retailerp.estate.tests.people import Administrator
 
 UNIT = f"postgresql@{VERSION}-main"
 
@@ -69,6 +71,33 @@ def writer(members, lab):
     running.stop()
 
 
+@pytest.fixture
+def odoo_goes_on(lab, waiting):
+    """Call it: Odoo, where the lab has one, answers from the database and writes there, and was never restarted."""
+    app = lab.group("app")[0]
+    if not lab.ssh(app, "test -S /run/docker.sock && echo there", check=False):
+        return lambda: None
+    containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"
+    started, spec = lab.docker(app, containers), lab.spec()
+    api = Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
+
+    def write():
+        """Whether a record can be made, read and removed."""
+        try:
+            partner = api("res.partner", "create", {"name": "failover", "active": False})
+            return api("res.partner", "unlink", [partner])
+        except (xmlrpc.client.Error, OSError):
+            return False
+
+    def goes_on():
+        page = f"https://{spec['domain']}/web/login"
+        waiting("a page of Odoo", lambda: lab.get(page, timeout=5).status_code == 200, timeout=60)
+        waiting("a record in Odoo", write, timeout=60)
+        assert lab.docker(app, containers) == started
+
+    return goes_on
+
+
 def settle(members, writer, primary):
     """Let the writer go on for a moment; every row it was promised is on the primary, and later on the standby."""
     had = writer.acknowledged()
@@ -83,17 +112,20 @@ def settle(members, writer, primary):
     return ledger
 
 
-def test_switchover_loses_nothing_and_takes_seconds(members, writer):
+def test_switchover_loses_nothing_and_takes_seconds(members, writer, lab, odoo_goes_on):
     old = members.primary()
     new = members.standby(old)
     foretold = members.play("switchover", "--check")
     assert [host for host, _task in foretold.changed_tasks()], "check mode tells of the moves"
     assert members.primary() == old
+    begin = max(members.rows(old), default=0) + 10**7
+    intruders = [Writer(lab, [host], begin * (1 + index), intruder=True) for index, host in enumerate(members.names)]
     members.play("switchover")
     assert members.primary() == new
     ledger = settle(members, writer, new)
-    assert ledger.members() == [old, new]
+    assert spells(ledger, *(intruder.stop() for intruder in intruders)) == [old, new], "never two at a time"
     assert ledger.longest_gap() <= 3, "seconds of refused writes"
+    odoo_goes_on()
     members.healthy(new)
     assert members.play("switchover", f"target={new}").changed_tasks() == []
 
@@ -132,7 +164,7 @@ def test_failover_is_refused_in_each_unsafe_case(members, lab):
     members.healthy(old)
 
 
-def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, lab):
+def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, lab, odoo_goes_on):
     old = members.primary()
     new = members.standby(old)
     members.power("kill", old)
@@ -140,11 +172,12 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     members.play("failover", f"lost={old}", members.confirm)
     writable = members.waiting("a row on the new primary", lambda: writer.ledger.first(new), timeout=15)
     assert writable - begun <= 10, "from the start of the playbook to writable"
+    odoo_goes_on()
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]
 
     # The old primary comes back: it asks, and does not come up writable. Asserted by trying to write, all the time.
-    intruder = Writer(lab, [old], first=10**9, session="any")
+    intruder = Writer(lab, [old], first=10**9, intruder=True)
     members.power("start", old)
     refusal = "PostgreSQL is not started as primary"
     members.waiting(
@@ -210,7 +243,7 @@ def test_a_primary_cut_off_from_everybody_but_the_operator_is_fenced_and_replace
     new = members.standby(old)
     for peer in (new, lab.group("app")[0]):
         cut(lab, old, peer, "in", "out")
-    intruder = Writer(lab, [old], first=10**9, session="any")
+    intruder = Writer(lab, [old], first=10**9, intruder=True)
     members.play("failover", f"lost={old}", members.confirm)
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import statistics
 import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer, spells
 from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
 
 UNIT = f"patroni@{VERSION}-main"
@@ -74,7 +73,7 @@ def watch(members, lab):
     running = {"any": Writer(lab, members.names, first)}
     start = int(time.time()) % 10**7
     for index, name in enumerate(members.names, 1):
-        running[name] = Writer(lab, [name], 10**8 * index + start, pause=0.1, session="any")
+        running[name] = Writer(lab, [name], 10**8 * index + start, intruder=True)
     members.waiting("the first row", running["any"].acknowledged)
     yield running
     for writer in running.values():
@@ -82,17 +81,20 @@ def watch(members, lab):
 
 
 def settle(members, watch):
-    """The writer goes on; all it was promised is there, on every member; no two members took writes at a time."""
+    """The writer goes on; all it was promised is there, on every member; no two members took writes at a time.
+
+    Its ledger, and who took writes, one after the other.
+    """
     had = watch["any"].acknowledged()
     members.waiting("the writer goes on", lambda: watch["any"].acknowledged() > had + 20, timeout=60)
     ledgers = {name: writer.stop() for name, writer in watch.items()}
-    promised = {number for ledger in ledgers.values() for _at, _member, number in ledger.acks}
+    promised = {number for _at, _member, number in ledgers["any"].acks}
     members.waiting("every member serves", members.whole, timeout=180)
     for name in members.names:
         members.waiting(f"the rows on {name}", lambda name=name: promised <= members.rows(name))
-    acks = sorted(ack for ledger in ledgers.values() for ack in ledger.acks)
-    spells = [member for member, _group in itertools.groupby(member for _at, member, _number in acks)]
-    return ledgers["any"], spells
+    order = spells(*ledgers.values())
+    assert len(order) == len(set(order)), "whoever took writes before another one did takes none any more"
+    return ledgers["any"], order
 
 
 def gap(ledger, since):
@@ -108,9 +110,8 @@ def test_a_switchover_takes_seconds_and_loses_nothing(members, watch):
     assert [host for host, _task in foretold.changed_tasks()] == [new], "check mode tells of the move"
     assert members.primary() == old
     members.play("switchover")
-    ledger, spells = settle(members, watch)
-    assert ledger.members() == [old, new]
-    assert len(spells) == 2
+    ledger, order = settle(members, watch)
+    assert ledger.members() == order == [old, new]
     assert ledger.longest_refusal() <= 3, "seconds of refused writes"
     # Under strict a write that is taken again waits for a standby, which follows after Patroni's pause of two seconds.
     assert ledger.longest_gap() <= 6
@@ -165,8 +166,8 @@ def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_p
         waiting("rows", lambda writer=writer: writer.acknowledged() > 50)
         # Hosts are lost at any moment: here at ten of Patroni's loop, which the wait before is in step with.
         time.sleep(run * 8 / RUNS)
-        members.power("kill", old)
         lost = time.monotonic()
+        members.power("kill", old)
         waiting("a row elsewhere", lambda w=writer, o=old, t=lost: any(a > t and m != o for a, m, _n in w.ledger.acks))
         took.append(gap(writer.ledger, lost))
         waiting("Odoo", lambda: lab.get(f"{site}/web/login", timeout=5).status_code == 200, timeout=60)
@@ -194,7 +195,7 @@ def test_a_killed_process_costs_seconds(members, watch, how):
     }[how]
     members.lab.ssh(old, f"kill -9 $({pid})")
     time.sleep(8)
-    ledger, _spells = settle(members, watch)
+    ledger, _order = settle(members, watch)
     assert ledger.longest_gap() <= 10
     if how == "patroni":
         assert ledger.members() == [old], "the server goes on, Patroni comes back"
@@ -227,7 +228,7 @@ def test_a_minority_of_the_voters_is_not_missed(members, watch, lab):
     lab.ssh(voter, "systemctl kill -s KILL etcd; systemctl stop etcd")
     time.sleep(30)
     lab.ssh(voter, "systemctl start etcd")
-    ledger, _spells = settle(members, watch)
+    ledger, _order = settle(members, watch)
     assert ledger.members() == [leader]
     assert ledger.longest_gap() <= 12
     members.healthy()
