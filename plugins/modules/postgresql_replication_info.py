@@ -94,13 +94,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: What this member is, running or not, and whether a pooler of the estate is in front of it.
+  description: What this member is, running or not, whether a pooler of the estate is in front of it, and whether Debian's
+    package, installed anew, would make no cluster of its own.
   returned: always
   type: dict
   sample:
     name: db1
     version: "17"
     pooled: false
+    package_makes_none: true
     data: ready
     role: primary
     running: true
@@ -148,6 +150,7 @@ controls:
 """
 
 import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -157,6 +160,16 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 POOLER = "/etc/estate/pgbouncer/pgbouncer.ini"
 """Of the role pgbouncer: whether one stands in front of the server."""
+PACKAGE = "/etc/postgresql-common/createcluster.d/estate.conf"
+"""Of the role postgresql: createcluster.conf(5)."""
+
+
+def _lines(path: str) -> list[str]:
+    """Of a file that may not be there."""
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 class Info:
@@ -172,7 +185,12 @@ class Info:
         """The instance and its status."""
         layout = server.Layout.of(self.params)
         found = status.wait(layout, self.params["member"], self.params["port"], self.standbys, self.params["wait_s"])
-        self.instance.update(vars(found[0]), version=layout.version, pooled=os.path.exists(POOLER))
+        self.instance.update(
+            vars(found[0]),
+            version=layout.version,
+            pooled=os.path.exists(POOLER),
+            package_makes_none="create_main_cluster = false" in _lines(PACKAGE),
+        )
         self.status.update(status.summary_of(found[1]) if found[1] else {})
         return found
 
