@@ -94,8 +94,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: What this member is, running or not, whether a pooler of the estate is in front of it, and whether a package
-    of Debian, installed now, would make no cluster of its own.
+  description: What this member is, running or not, whether a pooler of the estate is in front of it, whether a package
+    of Debian that is installed now would make no cluster of its own.
   returned: always
   type: dict
   sample:
