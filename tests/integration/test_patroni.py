@@ -325,7 +325,7 @@ def test_a_minor_upgrade_restarts_the_standbys_and_then_moves_the_leader(members
     members.healthy()
 
 
-def test_a_minor_upgrade_is_refused_while_a_member_is_missing(members, older, lab):
+def test_a_minor_upgrade_is_refused_while_a_member_is_missing(members, lab):
     running = pids(members)
     standby = next(name for name in members.names if name != members.primary())
     lab.ssh(standby, f"systemctl stop {UNIT}")

@@ -108,7 +108,7 @@ def may_restart(current: Current, name: str) -> bool:
     """
     leader = current.leader
     if leader and leader.name == name:
-        raise EstateError(f"{name} leads the cluster: it is restarted after a switchover, which a new run begins with")
+        raise EstateError(f"{name} leads the cluster by now, and only a standby is restarted: run again from the start")
     return leader is not None and current.member(name) is not None and set(uncounted(current)) <= {name}
 
 

@@ -133,7 +133,7 @@ def test_a_standby_restarts_while_commits_can_wait_for_all_others():
 
 
 def test_a_leader_is_not_restarted():
-    with pytest.raises(EstateError, match="db1 leads the cluster: it is restarted after a switchover"):
+    with pytest.raises(EstateError, match="db1 leads the cluster by now, and only a standby is restarted"):
         plan.may_restart(WHOLE, "db1")
 
 
