@@ -17,7 +17,7 @@ description:
   - >-
     Where Patroni starts the server (O(manager=patroni)), it is asked to restart it, and only a standby is restarted. It
     waits until commits can wait for all other standbys before, and until they wait for this one afterwards.
-    A leader is refused before anything changes.
+    A leader is refused before anything changes, and so is a member whose server Patroni does not start.
   - >-
     A server whose program was replaced by somebody else since it started is restarted, too. One that does not run is
     not started.
