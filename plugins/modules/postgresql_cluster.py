@@ -27,6 +27,7 @@ author:
 extends_documentation_fragment:
   - retailerp.estate.attributes
   - retailerp.estate.postgresql_server
+  - retailerp.estate.patroni_api
   - retailerp.estate.postgresql_member
 options:
   role:
@@ -74,22 +75,6 @@ options:
       Patroni those it starts the server with.
     type: dict
     default: {}
-  api:
-    description: Where this host's Patroni answers. Needed where Patroni starts the server.
-    type: dict
-    suboptions:
-      address:
-        description: Its address.
-        type: str
-        required: true
-      api_port:
-        description: Its TCP port.
-        type: int
-        default: 8008
-      tls_directory:
-        description: Directory with C(ca.pem), C(cert.pem) and C(key.pem).
-        type: path
-        required: true
 """
 
 EXAMPLES = r"""

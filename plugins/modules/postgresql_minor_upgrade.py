@@ -15,6 +15,10 @@ description:
     holds the server's afterwards. No package starts, stops or restarts the server; this module restarts it once, waits
     until it answers and, on a standby, until it streams again.
   - >-
+    Where Patroni starts the server (O(manager=patroni)), it is asked to restart it, and only a standby is restarted. It
+    waits until commits can wait for all other standbys before, and until they wait for this one afterwards.
+    A leader is refused before anything changes, and so is a member whose server Patroni does not start.
+  - >-
     A server whose program was replaced by somebody else since it started is restarted, too. One that does not run is
     not started.
   - What the release notes ask for besides a restart (now and then C(REINDEX)) is not known here.
@@ -25,6 +29,7 @@ author:
 extends_documentation_fragment:
   - retailerp.estate.attributes
   - retailerp.estate.postgresql_server
+  - retailerp.estate.patroni_api
 options:
   member:
     description: This member's name.
@@ -70,11 +75,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.host.packages import Packages
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import member, minor, server, status
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, READY
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 STREAM_S = 60
+RESTART_S = 120
 SHOWN = "--showformat=${source:Package} ${Package} ${db:Status-Status} ${Version}\n"
 
 
@@ -86,12 +93,15 @@ class Minor:
         self.layout = server.Layout.of(params)
         self.package = f"postgresql-{self.major}"
         self.packages = Packages([], [self.package], system)
+        self.patroni = api.of(params["api"]) if params["manager"] == "patroni" else None
         self.answer: dict = {}
         self.found = minor.Found()
         self._refreshed = False
 
     def read(self) -> minor.Found:
         """The packages, what the sources offer, and the server."""
+        if self.patroni:
+            self._wait_for_patroni()
         seen = self.packages.read()
         installed, broken = {}, list(seen.broken())
         for line in self._out(["dpkg-query", "--show", SHOWN]).splitlines():
@@ -120,6 +130,8 @@ class Minor:
     def apply(self, changes: list[Change]) -> None:
         """The packages in one call, then the restart."""
         steps = {change.data for change in changes}
+        if self.patroni and "restart" in steps:
+            api.wait_to_restart(self.patroni, self.params["member"], RESTART_S)
         if "packages" in steps:
             version = self.answer["target"]
             wanted = {name: version for name, present in self.found.installed.items() if present != version}
@@ -133,13 +145,25 @@ class Minor:
 
     def _restart(self) -> None:
         primary = server.read_instance(self.layout, self.params["member"]).role == PRIMARY
-        if primary:
-            member.permit()
-        server.restart(self.layout, self.params["port"])
+        if self.patroni:
+            api.restart_standby(self.patroni, self.params["member"], RESTART_S)
+        else:
+            if primary:
+                member.permit()
+            server.restart(self.layout, self.params["port"])
         _instance, state = status.wait(self.layout, self.params["member"], self.params["port"], (), STREAM_S)
         if not primary and (state is None or state.receiver is None or state.receiver["status"] != "streaming"):
             raise EstateError(
                 f"{self.params['member']} was restarted and does not stream after {STREAM_S} s; see its log"
+            )
+
+    def _wait_for_patroni(self) -> None:
+        """A leader that has just handed over is started again by Patroni: what is due depends on what then runs."""
+        name = self.params["member"]
+        instance, _state = status.wait(self.layout, name, self.params["port"], (), STREAM_S)
+        if instance.data == READY and not instance.running:
+            raise EstateError(
+                f"{name} does not run, and Patroni does not start it: see journalctl -u {self.layout.unit}"
             )
 
     def _offered(self) -> tuple:
@@ -165,7 +189,9 @@ def main() -> None:
             "member": {"type": "str", "required": True},
             **server.ARGUMENTS,
             "to": {"type": "str"},
+            "api": {"type": "dict", "options": api.PLACE},
         },
+        required_if=[("manager", "patroni", ("api",))],
         supports_check_mode=True,
     )
     capability = Minor(module.params, System())

@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import statistics
+import subprocess
 import time
 
 import pytest
 
+from ansible_collections.retailerp.estate.tests import older as older_minor
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer, spells
 from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
 
@@ -280,6 +284,110 @@ def test_a_leader_whose_clock_is_an_hour_ahead_is_replaced_like_any_other(member
         lab.local(f"docker start estate-lab-{old}")
     settle(members, watch)
     members.healthy()
+
+
+def versions(members):
+    """What each member's server says it is."""
+    return {host: members.sql(host, "SHOW server_version").split()[0] for host in members.names}
+
+
+def pids(members):
+    """The servers' processes: another one has been restarted."""
+    return {host: members.lab.ssh(host, f"head -n 1 {DATA}/postmaster.pid").strip() for host in members.names}
+
+
+@pytest.fixture
+def older(members, lab):
+    """All members run the minor version before the one that their sources offer; both numbers."""
+    leader = members.primary()
+    for host in sorted(members.names, key=lambda host: host == leader):
+        numbers = older_minor.install(lab, host)
+        order = f"patronictl -c /etc/patroni/{VERSION}-main.yml restart {lab.spec()['id']} {host} --force"
+        lab.ssh(host, f"cd / && runuser -u postgres -- {order}")
+        members.waiting("every member serves", members.whole, timeout=120)
+    assert set(versions(members).values()) == {numbers[0]}
+    return numbers
+
+
+def test_a_minor_upgrade_restarts_the_standbys_and_then_moves_the_leader(members, older, watch):
+    """Foretold to the word by check mode; at no moment is a commit without a standby to wait for."""
+    before, running = members.primary(), pids(members)
+    foretold = members.play("pg_minor_upgrade", "--check").changed_tasks()
+    assert {host for host, _task in foretold} == set(members.names)
+    assert (pids(members), members.primary()) == (running, before)
+    assert sorted(members.play("pg_minor_upgrade").changed_tasks()) == sorted(foretold)
+    assert members.primary() != before
+    assert set(versions(members).values()) == {older[1]}
+    ledger, spells = settle(members, watch)
+    assert len(spells) == 2, "one switchover"
+    print("nothing was acknowledged for", ledger.longest_gap(), "s, refused for", ledger.longest_refusal())
+    assert ledger.longest_gap() <= 10
+    assert members.play("pg_minor_upgrade").changed_tasks() == []
+    members.healthy()
+
+
+def test_a_minor_upgrade_is_refused_while_a_member_is_missing(members, lab):
+    running = pids(members)
+    standby = next(name for name in members.names if name != members.primary())
+    lab.ssh(standby, f"systemctl stop {UNIT}")
+    refused = members.play("pg_minor_upgrade", check=False)
+    lab.ssh(standby, f"systemctl start {UNIT}")
+    assert refused.code != 0
+    assert refused.changed_tasks() == []
+    members.waiting("every member serves", members.whole, timeout=120)
+    assert {**pids(members), standby: ""} == {**running, standby: ""}
+
+
+@pytest.mark.parametrize("play", ["Standbys, one by one", "A standby takes the primary's place", "The former primary"])
+def test_a_minor_upgrade_that_was_cut_short_is_finished(members, older, watch, lab, play):
+    """Killed two seconds into each of its plays; the next run ends where one run would have."""
+    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.pg_minor_upgrade"]
+    run = subprocess.Popen(
+        command,
+        cwd=lab.root,
+        env=lab.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    for line in run.stdout:
+        if line.startswith(f"PLAY [{play}]"):
+            time.sleep(2)
+            os.killpg(run.pid, signal.SIGKILL)
+            break
+    run.wait()
+    members.play("pg_minor_upgrade")
+    assert set(versions(members).values()) == {older[1]}
+    ledger, spells = settle(members, watch)
+    assert len(spells) == 2, "one switchover"
+    assert ledger.longest_gap() <= 10
+    assert members.play("pg_minor_upgrade").changed_tasks() == []
+    members.healthy()
+
+
+@pytest.mark.parametrize("where", ["leader", "standby"])
+def test_a_program_that_was_replaced_is_let_serve(members, watch, lab, where):
+    """Cut between the packages and the restart, or changed by somebody else: the old program runs on."""
+    leader = members.primary()
+    host = leader if where == "leader" else next(name for name in members.names if name != leader)
+    program = f"/usr/lib/postgresql/{VERSION}/bin/postgres"
+    lab.ssh(host, f"cp -p {program} {program}.new && mv {program}.new {program}")
+    running = pids(members)
+    foretold = members.play("pg_minor_upgrade", "--check").changed_tasks()
+    assert sorted(members.play("pg_minor_upgrade").changed_tasks()) == sorted(foretold)
+    assert {name for name, pid in pids(members).items() if pid != running[name]} == {host}
+    assert (members.primary() == leader) is (where == "standby")
+    settle(members, watch)
+    assert members.play("pg_minor_upgrade").changed_tasks() == []
+
+
+def test_a_major_upgrade_is_refused(members):
+    refused = members.play("pg_major_upgrade", "to=99", "rehearse=true", check=False)
+    assert refused.code != 0
+    assert "in Patroni's hands" in refused.output
+    assert refused.changed_tasks() == []
 
 
 @pytest.mark.parametrize("where", ["primary", "standby"])

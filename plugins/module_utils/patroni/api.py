@@ -9,10 +9,11 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.patroni import plan
 from ansible_collections.retailerp.estate.plugins.module_utils.patroni.plan import Current, Member
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
@@ -27,6 +28,8 @@ ARGUMENTS = {"member": {"type": "str", "required": True}, **PLACE}
 WATCHDOG = "/dev/watchdog"
 STALE_LOOPS = 2
 """So many loops without a word from the voters, and this member counts as cut off from them."""
+AWAY_S = 60
+"""More than two loops, for which Patroni waits before it restarts a standby that commits wait for."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +110,37 @@ def restart(api: Api, wait_s: float) -> None:
             raise EstateError(f"Patroni has not noticed after {wait_s:.0f} s that settings wait for a restart")
         time.sleep(0.5)
     api.do("POST", "/restart", {"restart_pending": True}, "restart", wait_s)
+
+
+def wait_to_restart(api: Api, name: str, wait_s: float) -> None:
+    """Wait until this standby may be restarted; a leader is refused at once. Changes nothing."""
+    current = _wait(api, lambda current: plan.may_restart(current, name), wait_s)
+    if current is not None:
+        missing = [other for other in plan.uncounted(current) if other != name]
+        raise EstateError(
+            f"{name} is not restarted: after {wait_s:.0f} s "
+            + (f"no commit waits for {', '.join(missing)}" if missing else "nobody leads, or it is no member")
+            + "; see patronictl list"
+        )
+
+
+def restart_standby(api: Api, name: str, wait_s: float) -> None:
+    """Restart a standby's server by Patroni, and wait until commits wait for it again.
+
+    Patroni takes it out of those that commits wait for first, which may last two of its loops. One that has become the
+    leader meanwhile is not restarted.
+    """
+    order = {"role": "replica", "timeout": int(wait_s)}
+    api.do("POST", "/restart", order, f"restart of {name} as a standby", wait_s + AWAY_S)
+    if _wait(api, lambda current: plan.counted(current, name), wait_s) is not None:
+        raise EstateError(f"{name} was restarted, and after {wait_s:.0f} s no commit waits for it; see patronictl list")
+
+
+def _wait(api: Api, holds: Callable[[Current], bool], wait_s: float) -> Current | None:
+    """None once it holds; what was seen last if it does not in time."""
+    deadline = time.monotonic() + wait_s
+    while not holds(current := read(api)):
+        if time.monotonic() >= deadline:
+            return current
+        time.sleep(0.5)
+    return None

@@ -96,6 +96,27 @@ def settled(current: Current, name: str) -> bool:
     return bool(own and own.state in UP and current.leader)
 
 
+def uncounted(current: Current) -> list[str]:
+    """The members that neither lead nor have commits wait for them; without a leader all."""
+    return sorted(member.name for member in current.members if member.role not in (LEADER, *SYNCHRONOUS))
+
+
+def may_restart(current: Current, name: str) -> bool:
+    """Whether this standby may be away for a moment: somebody leads, and commits can wait for all the others.
+
+    Raises EstateError for a leader, whose restart would refuse writes or lose it its place.
+    """
+    leader = current.leader
+    if leader and leader.name == name:
+        raise EstateError(f"{name} leads the cluster by now, and only a standby is restarted: run again from the start")
+    return leader is not None and current.member(name) is not None and set(uncounted(current)) <= {name}
+
+
+def counted(current: Current, name: str) -> bool:
+    """Whether this standby is back: it serves, and commits wait for it."""
+    return settled(current, name) and name in current.waited_for
+
+
 def plan(current: Current, desired: Desired) -> list[Change]:
     """The steps, in order; the data of each Change names it for apply()."""
     if not current.answering:

@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 from ansible_collections.retailerp.estate.plugins.modules import postgresql_patroni, postgresql_patroni_info
 
 PLACE = {"member": "db2", "address": "127.0.0.1", "api_port": 1, "tls_directory": "/nowhere"}
@@ -96,6 +97,32 @@ def test_what_patroni_says_against_it_is_the_error(capsys, unlocked, patroni):
     patroni.ask = lambda m, p, b=None, t=15: (412, "no good candidates") if m == "POST" else answer(m, p, b, t)
     told = call(capsys, postgresql_patroni, state="leader")
     assert "switchover: Patroni says: no good candidates" in told["msg"]
+
+
+def test_a_standby_restarts_by_its_role_and_is_waited_for(monkeypatch, patroni):
+    monkeypatch.setattr(api.time, "sleep", lambda _s: patroni.members[1].update(role="quorum_standby"))
+    api.wait_to_restart(patroni, "db2", 0)
+    patroni.members[1]["role"] = "replica"
+    api.restart_standby(patroni, "db2", 30)
+    assert ("POST", "/restart", {"role": "replica", "timeout": 30}) in patroni.asked
+
+
+def test_a_standby_that_does_not_come_back_is_told(patroni):
+    patroni.members[1]["role"] = "replica"
+    with pytest.raises(EstateError, match="db2 was restarted, and after 0 s no commit waits for it"):
+        api.restart_standby(patroni, "db2", 0)
+
+
+def test_nobody_is_restarted_while_another_standby_is_missing(patroni):
+    patroni.members.append({"name": "db3", "role": "replica", "state": "starting", "timeline": 1})
+    with pytest.raises(EstateError, match="db2 is not restarted: after 0 s no commit waits for db3"):
+        api.wait_to_restart(patroni, "db2", 0)
+    with pytest.raises(EstateError, match="db1 leads the cluster"):
+        api.wait_to_restart(patroni, "db1", 0)
+    del patroni.members[0], patroni.members[1]
+    with pytest.raises(EstateError, match="nobody leads, or it is no member"):
+        api.wait_to_restart(patroni, "db2", 0)
+    assert {method for method, _path, _body in patroni.asked} == {"GET"}
 
 
 def test_info_tells_who_leads_and_judges(capsys, patroni):

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.packages import Packages, Seen
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import server, upgrade_client
+from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import cluster as cluster_plan
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import server, status, upgrade_client
 from ansible_collections.retailerp.estate.plugins.modules import postgresql_major_upgrade, postgresql_minor_upgrade
 
 MEMBER = {
@@ -91,6 +94,52 @@ def test_a_version_that_nobody_offers_is_refused(call, apt):
     result = call(postgresql_minor_upgrade, member="db1", version="99", to="99.7")
     assert result["failed"]
     assert "99.2-1, 99.1-1" in result["msg"]
+
+
+@pytest.fixture
+def by_patroni(monkeypatch):
+    """A running standby that Patroni starts; what is done to it, in order."""
+    did, done = [], []
+    own = cluster_plan.Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery")
+    streams = SimpleNamespace(receiver={"status": "streaming"})
+    monkeypatch.setattr(status, "wait", lambda *_: (own, streams))
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: own)
+    monkeypatch.setattr(server, "is_running", lambda layout: True)
+    monkeypatch.setattr(server, "is_outdated", lambda layout: "restart" not in done)
+    monkeypatch.setattr(server, "systemctl", lambda *words: did.append(words))
+    monkeypatch.setattr(api, "wait_to_restart", lambda place, name, wait_s: did.append("wait"))
+    monkeypatch.setattr(Packages, "upgrade", lambda self, wanted, mend: did.append("packages"))
+    monkeypatch.setattr(
+        api, "restart_standby", lambda place, name, wait_s: did.append("restart") or done.append("restart")
+    )
+    return did
+
+
+PATRONI = {"manager": "patroni", "api": {"address": "10.0.0.2", "tls_directory": "/tls"}}
+
+
+def test_patroni_is_asked_for_the_restart_and_no_unit_is_touched(by_patroni, apt):
+    params = {"member": "db2", "version": "99", "port": 5432, "to": "99.2-1", **PATRONI}
+    params["api"] = {"api_port": 8008, **params["api"]}
+    upgrade = postgresql_minor_upgrade.Minor(params, System())
+    changes = upgrade.plan(upgrade.read())
+    assert changes[-1].resource == "service patroni@99-main.service"
+    upgrade.apply(changes)
+    assert by_patroni == ["wait", "packages", "restart"]
+    by_patroni.clear()
+    upgrade.apply([change for change in changes if change.data == "packages"])
+    assert by_patroni == ["packages"], "clients alone take nobody down"
+
+
+def test_a_server_that_patroni_does_not_start_is_not_upgraded(call, apt, by_patroni, monkeypatch):
+    down = cluster_plan.Instance("db2", "ready", "standby", False, "42", 1, "shut down in recovery")
+    monkeypatch.setattr(status, "wait", lambda *_: (down, None))
+    result = call(postgresql_minor_upgrade, member="db2", version="99", **PATRONI)
+    assert "db2 does not run, and Patroni does not start it" in result["msg"]
+
+
+def test_patroni_is_found_by_an_address(call):
+    assert "api" in call(postgresql_minor_upgrade, member="db2", manager="patroni")["msg"]
 
 
 @pytest.mark.parametrize("standby", [True, False])

@@ -120,3 +120,25 @@ def test_a_member_on_another_timeline_fails_its_own_control():
 def test_a_host_without_watchdog_is_exempt_with_that_reason():
     (found,) = [c for c in plan.controls(replace(WHOLE, watchdog=False), "db1", NAMES, SETTINGS) if c.state == "exempt"]
     assert (found.id, found.reason) == ("patroni.watchdog", "the host has no /dev/watchdog")
+
+
+def test_a_standby_restarts_while_commits_can_wait_for_all_others():
+    assert plan.uncounted(WHOLE) == ["db3"]
+    assert plan.may_restart(WHOLE, "db3"), "it is the one that is missing"
+    assert not plan.may_restart(WHOLE, "db2"), "nobody would be left"
+    assert plan.may_restart(with_member("db3", role="quorum_standby"), "db2")
+    assert not plan.may_restart(with_member("db3", role="quorum_standby"), "db9"), "no member"
+    assert not plan.may_restart(with_member("db1", role="replica"), "db3"), "nobody leads"
+    assert not plan.may_restart(Current(answering=False), "db3")
+
+
+def test_a_leader_is_not_restarted():
+    with pytest.raises(EstateError, match="db1 leads the cluster by now, and only a standby is restarted"):
+        plan.may_restart(WHOLE, "db1")
+
+
+def test_a_standby_is_back_when_commits_wait_for_it():
+    assert plan.counted(WHOLE, "db2")
+    assert not plan.counted(WHOLE, "db3")
+    assert not plan.counted(with_member("db2", state="starting"), "db2")
+    assert not plan.counted(with_member("db1", role="replica"), "db2"), "nobody leads"
