@@ -28,7 +28,7 @@ while True:
     number = next(numbers)
     try:
         if connection is None or connection.closed:
-            connection = psycopg.connect(conninfo, password=given["password"], autocommit=True)
+            connection = psycopg.connect(conninfo, password=given["password"], autocommit=True, prepare_threshold=None)
             address = connection.execute("SELECT host(inet_server_addr())").fetchone()[0]
             member = given["members"][address]
         connection.execute(f"INSERT INTO {given['table']} VALUES (%s, %s)", (number, member))
@@ -109,13 +109,25 @@ class Program:
 
 
 class Writer(Program):
-    """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does)."""
+    """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does).
 
-    def __init__(self, lab, hosts: list[str], first: int = 1, pause: float = 0.01, session: str = "read-write") -> None:
+    port: the members' own, or their poolers'.
+    """
+
+    def __init__(
+        self,
+        lab,
+        hosts: list[str],
+        first: int = 1,
+        pause: float = 0.01,
+        session: str = "read-write",
+        *,
+        port: int = 5432,
+    ) -> None:
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
         secrets, database = lab.secrets(), lab.spec()["id"]
         given = {
-            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={database} "
+            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={database} "
             f"user={database}_application sslmode=verify-full target_session_attrs={session} connect_timeout=2 "
             "keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
             "password": secrets["postgresql_application"],
