@@ -164,7 +164,7 @@ def controls(seen: Seen) -> list[Control]:
                 "Nobody is logged in by a login that is to be dropped",
                 seen.used,
                 {},
-                "nothing was changed; both passwords are the same by now: let these clients log in by the role's own "
+                "none was dropped; both passwords are the same by now: let these clients log in by the role's own "
                 "name, or end them, then run this again",
             )
         )
