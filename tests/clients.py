@@ -29,7 +29,7 @@ def connect():
         conf.read(directory + "/odoo.conf")
         user, password = conf["options"]["db_user"], conf["options"]["db_password"]
     conninfo = given["conninfo"] + f" sslrootcert=/proc/self/fd/{ca}"
-    return psycopg.connect(conninfo, user=user, password=password, autocommit=True)
+    return psycopg.connect(conninfo, user=user, password=password, autocommit=True, prepare_threshold=None)
 
 kept = connect() if given["password"] else None
 for number in itertools.count(given["first"]):
@@ -47,13 +47,16 @@ for number in itertools.count(given["first"]):
 
 
 class Writer(Program):
-    """A writer on the application host: with `user` and `password` one connection, else a new one for each row."""
+    """A writer on the application host: with `user` and `password` one connection, else a new one for each row.
 
-    def __init__(self, lab, first: int, user: str | None = None, password: str | None = None) -> None:
+    port: the servers' own, or their poolers'.
+    """
+
+    def __init__(self, lab, first: int, user: str | None = None, password: str | None = None, port: int = 5432) -> None:
         hosts = lab.group("db")
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
         given = {
-            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={lab.spec()['id']} "
+            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={lab.spec()['id']} "
             "sslmode=verify-full target_session_attrs=read-write connect_timeout=5",
             "user": user,
             "password": password,

@@ -28,7 +28,7 @@ while True:
     number = next(numbers)
     try:
         if connection is None or connection.closed:
-            connection = psycopg.connect(conninfo, password=given["password"], autocommit=True)
+            connection = psycopg.connect(conninfo, password=given["password"], autocommit=True, prepare_threshold=None)
             address = connection.execute("SELECT host(inet_server_addr())").fetchone()[0]
             member = given["members"][address]
         connection.execute(f"INSERT INTO {given['table']} VALUES (%s, %s)", (number, member))
@@ -115,19 +115,19 @@ def spells(*ledgers: Ledger) -> list[str]:
 
 
 class Writer(Program):
-    """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does)."""
+    """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does).
 
-    def __init__(self, lab, hosts: list[str], first: int = 1, intruder: bool = False) -> None:
+    def __init__(self, lab, hosts: list[str], first: int = 1, *, intruder: bool = False, port: int = 5432) -> None:
         """An intruder writes wherever it can, seldom, and its commits wait for nobody: so a second primary is seen even
         where no standby confirms what it writes. Nobody was promised its rows."""
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
         secrets, database = lab.secrets(), lab.spec()["id"]
-        session, commit, pause = ("any", "local", 0.1) if intruder else ("read-write", "on", 0.01)
+        session, pause = ("any", 0.1) if intruder else ("read-write", 0.01)
+        options = "options='-c synchronous_commit=local' " if intruder else ""
         given = {
-            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} dbname={database} "
+            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={database} "
             f"user={database}_application sslmode=verify-full target_session_attrs={session} connect_timeout=2 "
-            f"options='-c synchronous_commit={commit}' "
-            "keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
+            f"{options}keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
             "password": secrets["postgresql_application"],
             "ca": secrets["ca_certificate"],
             "table": TABLE,

@@ -49,6 +49,17 @@ options:
     description: PEM file with the authority that signed the pooler's certificate.
     type: path
     required: true
+  unused:
+    description: Logins that nobody is to use any more. Needs O(socket).
+    type: list
+    elements: str
+  socket:
+    description: Directory of the pooler's socket, where the system user C(pgbouncer) asks it who is logged in.
+    type: path
+  wait_s:
+    description: For how many seconds clients of O(unused) are waited for.
+    type: float
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -95,12 +106,17 @@ ARGUMENTS = {
     "user": {"type": "str", "required": True},
     "password": {"type": "str", "required": True, "no_log": True},
     "ca_file": {"type": "path", "required": True},
+    "unused": {"type": "list", "elements": "str"},
+    "socket": {"type": "path"},
+    "wait_s": {"type": "float", "default": 0},
 }
+#: Only the console knows who is logged in.
+TOGETHER = {"unused": ("socket",)}
 
 
 def main() -> None:
     """Log in, judge, return."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, required_by=TOGETHER, supports_check_mode=True)
     seen = pooler.read(module.params)
     module.exit_json(
         changed=False,

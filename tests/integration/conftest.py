@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -155,6 +156,33 @@ class Lab:
         if check and done.returncode:
             raise AssertionError(f"{name} {args}: exit {done.returncode}\n{done.stdout[-6000:]}")
         return Run(done.returncode, done.stdout, result)
+
+    def killed(self, words: str, times: int, name: str, *args: str) -> None:
+        """Begin a playbook and kill its controller, without a word, when it has begun a line like this so often."""
+        run = subprocess.Popen(
+            [BIN / "ansible-playbook", "-i", self.inventory, f"retailerp.estate.{name}", *args],
+            cwd=ROOT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        said = []
+        for line in run.stdout:
+            said.append(line)
+            times -= line.startswith(words)
+            if not times:
+                os.killpg(run.pid, signal.SIGKILL)
+                break
+        run.wait()
+        assert run.returncode == -signal.SIGKILL, "".join(said)[-4000:]
+
+    def next_secrets(self) -> dict[str, str]:
+        """The next generation in the vault; empty when there is none."""
+        task = {"msg": "{{ estate_secrets_next | default({}) }}"}
+        return self.module("localhost", "ansible.builtin.debug", task)[0]["msg"]
 
     def secrets(self) -> dict[str, str]:
         """The estate's secrets, decrypted: for canary searches and for signing in."""

@@ -9,6 +9,9 @@ import shlex
 
 import pytest
 
+from ansible_collections.retailerp.estate.tests.clients import Stream, Writer
+from ansible_collections.retailerp.estate.tests.ledger import TABLE
+
 pytestmark = pytest.mark.drill
 
 #: A client on the application host, with that host's libpq (17 on Debian 13). Options arrive on standard input.
@@ -30,13 +33,27 @@ class Pooled:
     def __init__(self, lab, mode):
         self.lab, self.mode = lab, mode
         self.app, self.members = lab.group("app")[0], lab.group("db")
-        self.id, self.secrets = lab.spec()["id"], lab.secrets()
+        self.id = lab.spec()["id"]
+        self.application, self.second = f"{self.id}_application", f"{self.id}_application_next"
+        self.confirm = ("-e", f"confirm={self.id}")
         self.addresses = {name: lab.hosts[name]["ansible_host"] for name in self.members}
 
-    def play(self, name, *flags):
-        """A playbook; the estate's file says which pooler there is."""
-        spec = {**self.lab.spec(), "postgresql": {"pooler": self.mode}}
-        return self.lab.playbook(name, "-e", json.dumps({"estate_spec": spec}), *flags)
+    def told(self):
+        """Options that say what the estate's file would: which pooler there is."""
+        return "-e", json.dumps({"estate_spec": {**self.lab.spec(), "postgresql": {"pooler": self.mode}}})
+
+    def play(self, name, *flags, check=True):
+        """A playbook with such a file."""
+        return self.lab.playbook(name, *self.told(), *flags, check=check)
+
+    def pids(self):
+        """The process of each pooler: another one was restarted."""
+        return {host: self.lab.ssh(host, "systemctl show -P MainPID 'pgbouncer@*'") for host in self.members}
+
+    def let_in(self):
+        """By host, the names of those whom the pooler lets in."""
+        names = "cut -d'\"' -f2 /etc/estate/pgbouncer/userlist.txt"
+        return {host: self.lab.ssh(host, names).split() for host in self.members}
 
     def sql(self, host, statement):
         """What a statement prints, as the superuser on the host."""
@@ -62,8 +79,9 @@ class Pooled:
             "connect_timeout": 5,
             **conninfo,
         }
-        given = json.dumps({"conninfo": said, "password": self.secrets["postgresql_application"]})
-        self.lab.ssh(self.app, "cat >/run/estate-test-ca.pem", stdin=self.secrets["ca_certificate"])
+        secrets = self.lab.secrets()
+        given = json.dumps({"conninfo": said, "password": secrets["postgresql_application"]})
+        self.lab.ssh(self.app, "cat >/run/estate-test-ca.pem", stdin=secrets["ca_certificate"])
         return self.lab.ssh(self.app, f"python3 -c {shlex.quote(CLIENT + code)} 2>&1", stdin=given, check=False).strip()
 
 
@@ -76,11 +94,10 @@ def pooled(lab, request):
     lab.playbook("onboard")
     lab.ssh(found.app, "rm -f /run/estate-test-ca.pem")
     for host in found.members:
-        units = lab.ssh(host, "systemctl is-active pgbouncer estate-pgbouncer.path; :", check=False).split()
-        assert units == ["inactive", "inactive"]
+        assert lab.ssh(host, "systemctl list-units -q 'pgbouncer*' estate-pgbouncer.path") == ""
         kept = (
             "ls -d /etc/estate/pgbouncer/* /etc/estate/tls/pgbouncer/* /etc/systemd/system/estate-pgbouncer.* "
-            "/etc/systemd/system/pgbouncer.service.d/* /etc/systemd/system/postgresql@*.service.d/pgbouncer.conf "
+            "/etc/systemd/system/pgbouncer@* /etc/systemd/system/postgresql@*.service.d/pgbouncer.conf "
             "/etc/systemd/system/*.wants/*pgbouncer* /run/pgbouncer 2>/dev/null; "
             "ss -tlnH | grep :6432; nft list ruleset | grep 6432; :"
         )
@@ -132,14 +149,14 @@ def test_strangers_are_refused(pooled):
 
 
 def test_a_restart_costs_a_retry(pooled, lab, site, waiting):
-    lab.ssh(pooled.primary(), "systemctl restart pgbouncer")
+    lab.ssh(pooled.primary(), "systemctl restart 'pgbouncer@*'")
     assert waiting("Odoo", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=20)
     assert waiting("the bus", lambda: int(pooled.sql(pooled.primary(), LISTENERS)) >= 1, timeout=90)
 
 
 def test_it_is_shut_in_and_its_secret_is_its_own(pooled, lab):
     for host in pooled.members:
-        pid = lab.ssh(host, "systemctl show -P MainPID pgbouncer").strip()
+        pid = lab.ssh(host, "systemctl show -P MainPID 'pgbouncer@*'").strip()
         status = dict(
             line.split(":", 1) for line in lab.ssh(host, f"cat /proc/{pid}/status").splitlines() if ":" in line
         )
@@ -166,3 +183,71 @@ def test_clients_find_the_primary_before_and_after_a_promotion(pooled, lab, site
         if pooled.primary() != old:
             pooled.play("switchover", "-e", f"target={old}")
     waiting("the old primary", lambda: pooled.client(ask) == pooled.addresses[old], timeout=20)
+
+
+@pytest.fixture
+def ledger(pooled, lab):
+    """Starts writers that go through the poolers; whatever a test left of a rotation is ended."""
+    make = f"SET ROLE {pooled.application}; CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
+    pooled.sql(pooled.primary(), make)
+    running = []
+
+    def start(*login):
+        running.append(Writer(lab, 1 + 10_000_000 * len(running), *login, port=6432))
+        return running[-1]
+
+    yield start
+    for writer in running:
+        writer.stop()
+    if lab.next_secrets() or pooled.second in pooled.sql(pooled.primary(), "SELECT rolname FROM pg_roles"):
+        pooled.play("rotate_secrets", *pooled.confirm)
+    pooled.sql(pooled.primary(), f"DROP TABLE {TABLE}")
+
+
+def test_nothing_fails_while_passwords_change(pooled, lab, site, ledger, waiting):
+    before, pids = lab.secrets(), pooled.pids()
+    writers = ledger(pooled.application, before["postgresql_application"]), ledger(None, None)
+    page = Stream(lambda: lab.get(f"{site}/web/login").raise_for_status(), 0.2)
+    for writer in writers:
+        waiting("the first row", lambda writer=writer: writer.acks)
+    pooled.play("rotate_secrets", *pooled.confirm)
+    acked = len(writers[0].acks)
+    waiting("the connection of the old generation goes on", lambda: len(writers[0].acks) > acked + 20)
+    for client in (*writers, page):
+        client.stop()
+    assert [writer.errors for writer in writers] == [[], []]
+    assert [error for error in page.errors if "502" not in error] == [], "each release may cost a request"
+    assert writers[1].logins() == [pooled.application, pooled.second, pooled.application]
+    promised = {number for writer in writers for number, _login in writer.acks}
+    assert promised <= {int(row) for row in pooled.sql(pooled.primary(), f"SELECT number FROM {TABLE}").split()}
+    assert (pooled.pids(), pooled.let_in()) == (pids, dict.fromkeys(pooled.members, [pooled.application]))
+    refused = ledger(pooled.application, before["postgresql_application"])
+    assert refused.refused(), "the old password lets nobody in"
+    assert pooled.play("onboard").changed_tasks() == []
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["before the second login", "before the new password"])
+def test_a_rotation_cut_short_before_the_poolers_goes_on(pooled, lab, ledger, waiting, times):
+    writer = ledger(None, None)
+    waiting("the first row", lambda: writer.acks)
+    lab.killed("PLAY [Poolers]", times, "rotate_secrets", *pooled.told(), *pooled.confirm)
+    pooled.play("data")
+    assert pooled.let_in() == dict.fromkeys(pooled.members, [pooled.application, pooled.second])
+    pooled.play("rotate_secrets", *pooled.confirm)
+    writer.stop()
+    assert writer.errors == []
+    assert pooled.let_in() == dict.fromkeys(pooled.members, [pooled.application])
+
+
+def test_a_second_login_that_is_used_is_not_dropped(pooled, lab, ledger, waiting):
+    lab.killed("PLAY [Odoo]", 1, "rotate_secrets", *pooled.told(), *pooled.confirm)
+    session = ledger(pooled.second, lab.next_secrets()["postgresql_application"])
+    waiting("the first row", lambda: session.acks)
+    refused = pooled.play("rotate_secrets", *pooled.confirm, check=False)
+    assert refused.code != 0
+    assert pooled.second in refused.output
+    assert lab.hosts[pooled.app]["ansible_host"] in refused.output, "the client's address, not the pooler's"
+    assert pooled.let_in() == dict.fromkeys(pooled.members, [pooled.application, pooled.second])
+    session.stop()
+    assert session.errors == []
+    pooled.play("rotate_secrets", *pooled.confirm)

@@ -7,10 +7,6 @@ Cut short anywhere, a rotation goes on. It is two releases of Odoo, some minutes
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-
 import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import scram
@@ -80,32 +76,6 @@ class Estate:
             client.stop()
         return [error for client in self.clients for error in client.errors]
 
-    def killed(self, words, times):
-        """Begin a rotation and kill its controller, without a word, when it has said these words so often."""
-        run = subprocess.Popen(
-            ["ansible-playbook", "-i", self.lab.inventory, "retailerp.estate.rotate_secrets", *self.confirm],
-            cwd=self.lab.root,
-            env=self.lab.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        said = []
-        for line in run.stdout:
-            said.append(line)
-            times -= line.startswith(words)
-            if not times:
-                os.killpg(run.pid, signal.SIGKILL)
-                break
-        run.wait()
-        assert run.returncode == -signal.SIGKILL, "".join(said)[-4000:]
-
-    def next_secrets(self):
-        """The next generation in the vault; empty when there is none."""
-        task = {"msg": "{{ estate_secrets_next | default({}) }}"}
-        return self.lab.module("localhost", "ansible.builtin.debug", task)[0]["msg"]
-
     def second_logins(self):
         """Names of those that are there."""
         return self.sql(r"SELECT rolname FROM pg_roles WHERE rolname ~ '_next\$'").split()
@@ -121,7 +91,7 @@ class Estate:
         now = self.lab.secrets()
         assert {name for name in now if now[name] != before[name]} == ROTATED
         assert (self.takes(before), self.takes(now)) == (set(), set(DUTIES))
-        assert self.next_secrets() == {}
+        assert self.lab.next_secrets() == {}
         assert self.second_logins() == []
         assert self.lab.playbook("onboard").changed_tasks() == []
 
@@ -133,7 +103,7 @@ def estate(lab, site, odoo):
     found.sql(f"SET ROLE {found.application}; CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)")
     yield found
     found.stop()
-    if found.next_secrets() or found.second_logins():
+    if lab.next_secrets() or found.second_logins():
         lab.playbook("rotate_secrets", *found.confirm)
     found.sql(f"DROP TABLE {TABLE}")
     if found.partner:
@@ -165,10 +135,10 @@ def test_a_rotation_that_is_cut_short_goes_on(lab, estate, waiting, after):
     before = lab.secrets()
     estate.writer(waiting)
     estate.streams(waiting)
-    estate.killed(*AFTER[after])
-    chosen = estate.next_secrets() or lab.secrets()
+    lab.killed(*AFTER[after], "rotate_secrets", *estate.confirm)
+    chosen = lab.next_secrets() or lab.secrets()
     # Somebody runs something else meanwhile: it does no harm.
-    if estate.next_secrets():
+    if lab.next_secrets():
         assert lab.playbook("onboard").changed_tasks() == []
     else:
         lab.playbook("data")
@@ -182,8 +152,8 @@ def test_a_rotation_that_is_cut_short_goes_on(lab, estate, waiting, after):
 def test_a_second_login_that_is_used_is_not_dropped(lab, estate, waiting):
     before = lab.secrets()
     estate.streams(waiting)
-    estate.killed(*AFTER["both generations are let in"])
-    session = estate.writer(waiting, estate.second, estate.next_secrets()["postgresql_application"])
+    lab.killed(*AFTER["both generations are let in"], "rotate_secrets", *estate.confirm)
+    session = estate.writer(waiting, estate.second, lab.next_secrets()["postgresql_application"])
     address = lab.hosts[lab.group("app")[0]]["ansible_host"]
     refused = lab.playbook("rotate_secrets", *estate.confirm, check=False)
     assert refused.code != 0

@@ -32,7 +32,7 @@ class Pair:
     def __init__(self, lab, waiting):
         self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
         self.confirm = f"confirm={lab.spec()['id']}"
-        self.version = OLD
+        self.version, self.pooler = OLD, "none"
 
     def on(self, command, hosts=None, check=True):
         """What a command prints on each host."""
@@ -51,9 +51,8 @@ class Pair:
 
     def spec(self):
         """Extra variables: the estate's file with this version, under durability strict."""
-        return json.dumps(
-            {"estate_spec": {**self.lab.spec(), "postgresql": {"durability": "strict", "version": self.version}}}
-        )
+        postgresql = {"durability": "strict", "version": self.version, "pooler": self.pooler}
+        return json.dumps({"estate_spec": {**self.lab.spec(), "postgresql": postgresql}})
 
     def play(self, name, *extra, check=True):
         """A playbook with these extra variables; `--check` is taken as it is."""
@@ -206,6 +205,36 @@ def test_an_upgrade_that_fails_leaves_the_old_version_serving(pair, writer):
     assert f"PostgreSQL {OLD} serves again, nothing was lost" in failed.output
     settle(pair, writer)
     assert pair.serves() == {OLD}
+    assert pair.play("data").changed_tasks() == []
+
+
+@pytest.fixture
+def poolers(pair):
+    """A pooler before each member; none afterwards."""
+    limit = "--limit=app,db"  # Odoo is paused: only the firewalls have to know
+    pair.pooler = "session"
+    pair.play("hosts", limit)
+    pair.play("data")
+    yield lambda: pair.on("systemctl list-units -q --plain --state=running 'pgbouncer@*' | cut -d' ' -f1")
+    pair.pooler = "none"
+    pair.play("hosts", limit)
+    pair.play("data")
+
+
+def test_each_version_has_a_pooler_there_and_back(pair, lab, poolers):
+    first = max(pair.rows(pair.primary()), default=0) + 1
+    for flags, serves in (((), NEW), (("back=true",), OLD)):
+        writer = Writer(lab, pair.names, first, port=6432)
+        pair.waiting("the first row through the pooler", writer.acknowledged)
+        pair.upgrade(*flags, pair.confirm)
+        assert pair.serves() == {serves}
+        assert poolers() == dict.fromkeys(pair.names, f"pgbouncer@{serves}-main.service")
+        had = writer.acknowledged()
+        pair.waiting("the writer goes on", lambda writer=writer, had=had: writer.acknowledged() > had + 20)
+        numbers = [number for _at, _member, number in writer.stop().acks]
+        # Going back gives up what was written since the upgrade, and nothing else.
+        assert set(numbers if serves == NEW else numbers[had:]) <= pair.rows(pair.primary())
+        first = numbers[-1] + 1_000
     assert pair.play("data").changed_tasks() == []
 
 

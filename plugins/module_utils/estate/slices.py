@@ -236,21 +236,19 @@ def pgbouncer(spec: dict, hosts: list, host: Any) -> dict:
     workers, threads = [workers_of(spec, hosts, app) for app in in_tier(hosts, "app")], spec["odoo"]["cron_threads"]
     # All the server has but what monitoring, replication, an upgrade and the superuser need.
     servers = _max_connections(spec, need) - (need["total"] - need["application"])
-    listeners = sum(sizing.listeners(each, threads) for each in workers) if mode == "transaction" else servers
+    listeners = sum(sizing.listeners(each, threads) for each in workers)
     return {
         "address": host.address,
         "port": flows.POOLER_PORT,
         "server_port": spec["postgresql"]["port"],
         "user": users(spec)["application"],
-        # Odoo listens for its bus and cron in `postgres`: a session keeps its connection there, whatever the mode.
+        "second_user": second_logins(spec)["application"],
+        # Odoo listens for its bus and cron in `postgres`: a session keeps its connection there, whatever the mode. Each
+        # database has a part of its own: while passwords change two users share it, whom no limit of a user's counts.
         "databases": {
-            spec["odoo"]["database"]: {
-                "mode": mode,
-                "connections": servers - listeners if mode == "transaction" else servers,
-            },
+            spec["odoo"]["database"]: {"mode": mode, "connections": servers - listeners},
             "postgres": {"mode": "session", "connections": listeners},
         },
-        "connections": servers,
         # A client costs kilobytes, one too many a request.
         "clients": 2 * sum(sizing.app_connections(each, threads) for each in workers),
     }

@@ -4,20 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
 try:
     import psycopg
+    from psycopg.rows import dict_row
 except ImportError:  # a bare host in check mode
     psycopg = None
 
+MISSING = "the Python package psycopg 3 is missing on this host: install python3-psycopg"
 # What the server sees: whether the pooler came to it over TLS, and whether it takes writes.
 QUESTION = "SELECT ssl, version, pg_is_in_recovery() FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 PATIENCE_S = 5
+CONSOLE = "pgbouncer"
+"""The console's database and user, and the system user the pooler runs as: he is let in by peer, nobody else is."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +42,27 @@ class Answer:
 
 @dataclass(frozen=True)
 class Seen:
-    """Each database's login over verified TLS, and what a client without TLS is told (None: it is let in)."""
+    """Each database's login over verified TLS, and what a client without TLS is told (None: it is let in).
+
+    used: logins that are to be unused and are not → their clients' addresses, each with how many; a text when the
+    pooler could not be asked, None when it was not.
+    """
 
     logins: Mapping[str, Answer]
     plain: str | None
+    used: Mapping[str, Mapping[str, int]] | str | None = None
 
 
 def read(params: Mapping[str, Any]) -> Seen:
-    """Log in to each database, then once without TLS. Reads only."""
+    """Log in to each database, then once without TLS, and look who else is there. Reads only."""
     logins = {database: _login(params, database) for database in params["databases"]}
-    return Seen(logins, _login(params, params["databases"][0], tls=False).error)
+    used = _used(params) if params.get("unused") else None
+    return Seen(logins, _login(params, params["databases"][0], tls=False).error, used)
 
 
 def _login(params: Mapping[str, Any], database: str, tls: bool = True) -> Answer:
     if psycopg is None:
-        return Answer(error="the Python package psycopg 3 is missing on this host: install python3-psycopg")
+        return Answer(error=MISSING)
     try:
         with psycopg.connect(
             host=params["host"],
@@ -71,18 +84,58 @@ def _login(params: Mapping[str, Any], database: str, tls: bool = True) -> Answer
     return Answer(None, version if ssl else None, standby, None if told is None else told == "on")
 
 
+def _used(params: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]] | str:
+    if psycopg is None:
+        return MISSING
+    end = time.monotonic() + params["wait_s"]
+    while True:
+        try:
+            used = clients_of(params["unused"], _clients(params))
+        except (KeyError, OSError, psycopg.Error) as err:
+            return " ".join(str(err).split()) or type(err).__name__
+        if not used or time.monotonic() >= end:
+            return used
+        time.sleep(1)
+
+
+def _clients(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Everybody who is logged in, by the pooler's own console. It knows no transactions and nothing prepared."""
+    with client.acting_as(CONSOLE):
+        connection = psycopg.connect(
+            host=params["socket"],
+            port=params["port"],
+            user=CONSOLE,
+            dbname=CONSOLE,
+            connect_timeout=PATIENCE_S,
+            autocommit=True,
+            prepare_threshold=None,
+            row_factory=dict_row,
+        )
+    with connection:
+        return connection.execute("SHOW CLIENTS").fetchall()
+
+
+def clients_of(logins: Iterable[str], clients: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Each of the logins that somebody uses → where from, and how many each. Pure."""
+    used: dict[str, Counter] = {}
+    for row in clients:
+        if row["user"] in logins:
+            used.setdefault(row["user"], Counter())[row["addr"]] += 1
+    return {name: dict(sorted(addresses.items())) for name, addresses in sorted(used.items())}
+
+
 def controls(seen: Seen) -> list[Control]:
     """What must hold of a pooler, whatever member it stands before. Pure."""
     refused = {name: login.error for name, login in seen.logins.items() if login.error}
     let_in = {name: login for name, login in seen.logins.items() if not login.error}
     stale = [name for name, login in let_in.items() if login.told_standby not in (None, login.standby)]
-    return [
+    found = [
         Control.check(
             "pgbouncer.login",
             "The pooler answers on TLS, as itself, and the server behind it lets the application in",
             refused,
             {},
-            "see journalctl -u pgbouncer",
+            "see journalctl -u 'pgbouncer@*'",
         ),
         Control.check(
             "pgbouncer.plain",
@@ -104,3 +157,15 @@ def controls(seen: Seen) -> list[Control]:
             "clients pass by a primary, or stay with a standby: systemctl start estate-pgbouncer",
         ),
     ]
+    if seen.used is not None:
+        found.append(
+            Control.check(
+                "pgbouncer.unused",
+                "Nobody is logged in by a login that is to be dropped",
+                seen.used,
+                {},
+                "none was dropped; both passwords are the same by now: let these clients log in by the role's own "
+                "name, or end them, then run this again",
+            )
+        )
+    return found

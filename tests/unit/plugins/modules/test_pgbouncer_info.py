@@ -34,3 +34,10 @@ def test_a_pooler_that_is_not_there_is_a_control_that_fails(check_mode, capsys):
     assert login["state"] == "fail"
     assert sorted(login["observed"]) == ["postgres", "shop"]
     assert "canary-password" not in shown.replace(json.dumps(result.get("invocation")), "")
+
+
+def test_who_is_logged_in_is_asked_over_the_socket(capsys):
+    with patch_module_args({**OPTIONS, "unused": ["shop_application_next"]}), pytest.raises(SystemExit) as left:
+        pgbouncer_info.main()
+    assert left.value.code != 0
+    assert "socket" in json.loads(capsys.readouterr().out)["msg"]

@@ -40,6 +40,16 @@ def test_odoo_comes_through_the_pooler_and_not_past_it(lab, mode):
     assert db["pgbouncer"]["databases"]["shop"]["mode"] == mode
 
 
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_two_users_together_leave_the_others_their_connections(lab, mode):
+    db = lab.set("postgresql.pooler", mode).plan()["hosts"]["db1"]
+    server, pooler = db["postgresql"], db["pgbouncer"]
+    assert pooler["second_user"] == server["second_logins"]["application"]
+    held = sum(pool["connections"] for pool in pooler["databases"].values())
+    others = server["connections"]["total"] - server["connections"]["application"]
+    assert held == server["settings"]["max_connections"] - others
+
+
 def test_on_one_machine_containers_come_through_it_too(solo):
     solo.set("postgresql", {"pooler": "session"})
     host = solo.plan()["hosts"]["solo1"]

@@ -49,5 +49,38 @@ def test_a_plain_client_that_is_refused_for_another_reason_proves_nothing_about_
 
 def test_a_host_without_psycopg_is_no_crash(monkeypatch):
     monkeypatch.setattr(pooler, "psycopg", None)
-    seen = pooler.read({"databases": ["shop"]})
+    seen = pooler.read({"databases": ["shop"], "unused": ["shop_application_next"]})
     assert "python3-psycopg" in seen.logins["shop"].error
+    assert "python3-psycopg" in seen.used
+
+
+def client(user, addr):
+    """A row of what the pooler's console says of its clients."""
+    return {"type": "C", "user": user, "database": "shop", "addr": addr}
+
+
+def test_clients_of_a_login_that_is_to_go_are_told_with_their_addresses():
+    second = "shop_application_next"
+    rows = [client(second, "10.77.0.22"), client("shop_application", "10.77.0.21"), client("pgbouncer", "unix")]
+    rows += [client(second, "10.77.0.21"), client(second, "10.77.0.22")]
+    used = pooler.clients_of([second], rows)
+    assert used == {second: {"10.77.0.21": 1, "10.77.0.22": 2}}
+    assert pooler.clients_of([second], rows[1:3]) == {}
+    seen = pooler.Seen({"shop": GOOD}, REFUSED, used)
+    assert {control.id: control.state for control in pooler.controls(seen)}["pgbouncer.unused"] == "fail"
+
+
+@pytest.mark.parametrize(("used", "states"), [(None, []), ({}, ["pass"]), ("no such directory", ["fail"])])
+def test_a_login_counts_as_unused_only_if_the_pooler_was_asked(used, states):
+    found = pooler.controls(pooler.Seen({"shop": GOOD}, REFUSED, used))
+    assert [control.state for control in found if control.id == "pgbouncer.unused"] == states
+
+
+def test_clients_that_leave_are_waited_for(monkeypatch):
+    second = "shop_application_next"
+    answers = [[client(second, "10.77.0.21")], [client(second, "10.77.0.21")], []]
+    monkeypatch.setattr(pooler, "_clients", lambda params: answers.pop(0))
+    monkeypatch.setattr(pooler.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(pooler, "_login", lambda *given, **more: GOOD)
+    assert pooler.read({"databases": ["shop"], "unused": [second], "wait_s": 30}).used == {}
+    assert answers == []
