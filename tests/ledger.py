@@ -117,9 +117,11 @@ def spells(*ledgers: Ledger) -> list[str]:
 class Writer(Program):
     """One writer on the application host; `hosts` are the members it may connect to (all: as Odoo does).
 
+    port: the members' own, or their poolers'. intruder: it writes wherever it can, seldom, and its commits wait for
+    nobody; so a second primary is seen even where no standby confirms what it writes. Nobody was promised its rows.
+    """
+
     def __init__(self, lab, hosts: list[str], first: int = 1, *, intruder: bool = False, port: int = 5432) -> None:
-        """An intruder writes wherever it can, seldom, and its commits wait for nobody: so a second primary is seen even
-        where no standby confirms what it writes. Nobody was promised its rows."""
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
         secrets, database = lab.secrets(), lab.spec()["id"]
         session, pause = ("any", 0.1) if intruder else ("read-write", 0.01)

@@ -318,8 +318,8 @@ def test_a_minor_upgrade_restarts_the_standbys_and_then_moves_the_leader(members
     assert sorted(members.play("pg_minor_upgrade").changed_tasks()) == sorted(foretold)
     assert members.primary() != before
     assert set(versions(members).values()) == {older[1]}
-    ledger, spells = settle(members, watch)
-    assert len(spells) == 2, "one switchover"
+    ledger, order = settle(members, watch)
+    assert len(order) == 2, "one switchover"
     print("nothing was acknowledged for", ledger.longest_gap(), "s, refused for", ledger.longest_refusal())
     assert ledger.longest_gap() <= 10
     assert members.play("pg_minor_upgrade").changed_tasks() == []
@@ -360,8 +360,8 @@ def test_a_minor_upgrade_that_was_cut_short_is_finished(members, older, watch, l
     run.wait()
     members.play("pg_minor_upgrade")
     assert set(versions(members).values()) == {older[1]}
-    ledger, spells = settle(members, watch)
-    assert len(spells) == 2, "one switchover"
+    ledger, order = settle(members, watch)
+    assert len(order) == 2, "one switchover"
     assert ledger.longest_gap() <= 10
     assert members.play("pg_minor_upgrade").changed_tasks() == []
     members.healthy()
