@@ -19,11 +19,12 @@ description:
     tables full of dead rows, and rebuilds invalid and mostly empty indexes concurrently. Reads and writes go on.
   - >-
     Changes nothing in trading hours. No step begins after O(budget_minutes) or once trading begins; the rest is told.
-    A step that has begun is not cut short, since an interrupted REINDEX leaves an invalid index.
+    A step that still runs when trading begins is cut short and fails; the invalid index that an interrupted REINDEX
+    leaves is dropped by the next run.
   - A step that fails stops no other; the module fails at the end with all reasons.
   - >-
-    Empty space is measured on about 400 pages of each B-tree index from O(min_bloat_bytes) on, in its file, without an
-    extension and without touching the server's cache. It is within five points of the truth as of the last
+    Empty space is measured on about 400 pages of each B-tree index from O(limits.min_bloat_bytes) on, in its file,
+    without an extension and without touching the server's cache. It is within five points of the truth as of the last
     checkpoint. Rows that are dead but not vacuumed yet count as entries still, except that in tables the same run will
     vacuum they count as space. Other kinds of indexes are not measured; those of system catalogues and of exclusion
     constraints are left out, since they cannot be rebuilt concurrently.
@@ -84,29 +85,34 @@ options:
       behind it. The default is the plan's C(idle_in_transaction_session_timeout).
     type: float
     default: 600
-  max_dead_percent:
-    description: Dead rows, per cent of a table's rows, from which on it is vacuumed. Autovacuum begins at 20.
-    type: int
-    default: 10
-  min_dead_rows:
-    description: Dead rows below which a table is not vacuumed.
-    type: int
-    default: 1000
-  max_age_percent:
-    description: >-
-      Age of a table's oldest row that is not frozen, per cent of C(autovacuum_freeze_max_age) or its multixact twin,
-      from which on it is frozen. At 100 autovacuum does it whatever the time.
-    type: int
-    default: 75
-  max_bloat_percent:
-    description: >-
-      Empty space, per cent of an index, from which on it is rebuilt. Below 40 fresh indexes may seem empty.
-    type: int
-    default: 50
-  min_bloat_bytes:
-    description: Empty bytes below which an index is not rebuilt.
-    type: int
-    default: 16777216
+  limits:
+    description: From these on a step is planned.
+    type: dict
+    default: {}
+    suboptions:
+      max_dead_percent:
+        description: Dead rows, per cent of a table's rows, from which on it is vacuumed. Autovacuum begins at 20.
+        type: int
+        default: 10
+      min_dead_rows:
+        description: Dead rows below which a table is not vacuumed.
+        type: int
+        default: 1000
+      max_age_percent:
+        description: >-
+          Age of a table's oldest row that is not frozen, per cent of C(autovacuum_freeze_max_age) or its multixact
+          twin, from which on it is frozen. At 100 autovacuum does it whatever the time.
+        type: int
+        default: 75
+      max_bloat_percent:
+        description: >-
+          Empty space, per cent of an index, from which on it is rebuilt. Below 40 fresh indexes may seem empty.
+        type: int
+        default: 50
+      min_bloat_bytes:
+        description: Empty bytes below which an index is not rebuilt.
+        type: int
+        default: 16777216
 """
 
 EXAMPLES = r"""
@@ -182,10 +188,11 @@ class Maintenance:
 
     def __init__(self, params: dict, check_mode: bool) -> None:
         self.params, self.check_mode = params, check_mode
-        self.limits = maintenance.Limits(**{name: params[name] for name in maintenance.LIMITS})
+        self.limits = maintenance.Limits(**params["limits"])
         self.budget_s = 60 * params["budget_minutes"]
         self.refusal: str | None = None
         self.ends: float | None = None
+        self.opens: float | None = None
         self.report: dict = {}
         self.left: list[str] = []
 
@@ -217,7 +224,9 @@ class Maintenance:
         if self.refusal:
             raise EstateError(self.refusal)
         waits = self.params["lock_timeout_s"], self.params["transaction_wait_s"]
-        maintenance_client.apply(self.params["port"], changes, self._over, *waits)
+        maintenance_client.apply(
+            self.params["port"], changes, maintenance_client.Times(self._over, self._left_s, *waits)
+        )
 
     def controls(self, current: maintenance.State | None) -> list[Control]:
         """Pure; see module_utils/postgresql/maintenance.py."""
@@ -226,22 +235,27 @@ class Maintenance:
         return maintenance.controls(current, self.limits)
 
     def _begin(self) -> None:
-        """Set the end of this run, in seconds of the clock that nobody sets, and whether it may change anything."""
+        """Set the ends of this run, in seconds of the clock that nobody sets, and whether it may change anything."""
         hours, zone = self.params["trading_hours"], self.params["time_zone"]
         trading = TradingHours(tuple(hours["days"]), hours["from"], hours["to"])
         now = local_time(zone)
-        seconds = self.budget_s
+        begun = time.monotonic()
+        self.ends = begun + self.budget_s
         if not self.params["anyway"]:
-            seconds = min(seconds, trading.next_opening(now) - now.timestamp())
+            self.opens = begun + trading.next_opening(now) - now.timestamp()
+            self.ends = min(self.ends, self.opens)
             if trading.open_at(now):
                 self.refusal = (
                     f"the shop trades until {trading.end} ({zone}, where it is {now:%H:%M}); nothing was changed: "
                     "run again then, or now with -e maintenance_anyway=<the estate's id>"
                 )
-        self.ends = time.monotonic() + seconds
 
     def _over(self) -> bool:
         return self.ends is not None and time.monotonic() >= self.ends
+
+    def _left_s(self) -> float | None:
+        """Seconds until trading begins; None where that does not matter."""
+        return None if self.opens is None else self.opens - time.monotonic()
 
 
 def local_time(zone: str) -> datetime:
@@ -269,7 +283,7 @@ def main() -> None:
             "budget_minutes": {"type": "int", "default": 60},
             "lock_timeout_s": {"type": "float", "default": 5},
             "transaction_wait_s": {"type": "float", "default": 600},
-            **maintenance.LIMITS,
+            "limits": {"type": "dict", "default": {}, "options": maintenance.LIMITS},
         },
         supports_check_mode=True,
     )

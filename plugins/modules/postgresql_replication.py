@@ -40,7 +40,9 @@ options:
   durability:
     description: >-
       The estate's choice. With C(strict) a primary is made to wait for standbys as soon as one streams, and writes a
-      proof of that; after a failover that left no standby it goes on without, until one is back.
+      proof of that; after a failover that left no standby it goes on without, until one is back. The proof is taken
+      back once C(synchronous_standby_names) is empty, or a setting of the server, a database or a role lets commits
+      not wait.
     type: str
     choices: [strict, available]
     default: available
@@ -132,6 +134,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     client,
     failover,
+    health,
     member,
     replication,
     server,
@@ -185,6 +188,7 @@ class Replication:
                 slots=slots,
                 links=links(state),
                 degraded=member.is_degraded(self.layout),
+                shortfalls=shortfalls(state, member.is_degraded(self.layout)),
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
@@ -347,6 +351,13 @@ class Replication:
 def links(state: Status) -> dict[str, int]:
     """By standby that streams, the bytes it is behind."""
     return {row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"}
+
+
+def shortfalls(state: Status, degraded: bool) -> tuple[str, ...]:
+    """What keeps commits from waiting for a standby, apart from what a failover did by itself."""
+    unnamed = not degraded and not state.summary["synchronous_standby_names"]
+    found = health.shortfalls(state, synchronous=True)
+    return (*found, "synchronous_standby_names is empty") if unnamed else tuple(found)
 
 
 def main() -> None:

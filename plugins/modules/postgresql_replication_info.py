@@ -35,52 +35,58 @@ options:
     description: Whether commits must wait for a standby; the primary then fails a control when none is waited for.
     type: bool
     default: false
-  max_lag_bytes:
-    description: Bytes a standby may be behind. The default is four WAL segments.
-    type: int
-    default: 67108864
-  max_lag_seconds:
-    description: Seconds a standby may be behind.
-    type: float
-    default: 30
-  max_connections_percent:
-    description: Connections in use, per cent of C(max_connections).
-    type: int
-    default: 90
-  min_wal_free_bytes:
-    description: Bytes free on the file system that holds C(pg_wal). The default is 64 WAL segments.
-    type: int
-    default: 1073741824
-  min_wal_free_percent:
-    description: Per cent free of that file system.
-    type: int
-    default: 10
-  min_slot_bytes:
-    description: >-
-      Bytes of WAL that may still be written before a slot loses what its standby needs. The default is a quarter of
-      the plan's C(max_slot_wal_keep_size).
-    type: int
-    default: 1073741824
-  max_transaction_seconds:
-    description: Age of the oldest transaction, in seconds. The default is the plan's C(statement_timeout).
-    type: int
-    default: 3600
-  max_idle_seconds:
-    description: >-
-      How long a transaction may be idle, in seconds. The default is the plan's C(idle_in_transaction_session_timeout).
-    type: int
-    default: 600
-  max_freeze_percent:
-    description: >-
-      Age of the oldest row that is not frozen, per cent of C(autovacuum_freeze_max_age) or its multixact twin. At 100
-      autovacuum begins with it; far above, it does not get through.
-    type: int
-    default: 150
-  max_wraparound_percent:
-    description: >-
-      The same age, per cent of the 2^31 at which the server stops taking writes. At 75 vacuum drops everything else.
-    type: int
-    default: 50
+  limits:
+    description: Beyond these a control fails.
+    type: dict
+    default: {}
+    suboptions:
+      max_lag_bytes:
+        description: Bytes a standby may be behind. The default is four WAL segments.
+        type: int
+        default: 67108864
+      max_lag_seconds:
+        description: Seconds a standby may be behind.
+        type: float
+        default: 30
+      max_connections_percent:
+        description: Connections in use, per cent of C(max_connections).
+        type: int
+        default: 90
+      min_wal_free_bytes:
+        description: Bytes free on the file system that holds C(pg_wal). The default is 64 WAL segments.
+        type: int
+        default: 1073741824
+      min_wal_free_percent:
+        description: Per cent free of that file system.
+        type: int
+        default: 10
+      min_slot_bytes:
+        description: >-
+          Bytes of WAL that may still be written before a slot loses what its standby needs. The default is a quarter of
+          the plan's C(max_slot_wal_keep_size).
+        type: int
+        default: 1073741824
+      max_transaction_seconds:
+        description: Age of the oldest transaction, in seconds. The default is the plan's C(statement_timeout).
+        type: int
+        default: 3600
+      max_idle_seconds:
+        description: >-
+          How long a transaction may be idle, in seconds. The default is the plan's
+          C(idle_in_transaction_session_timeout).
+        type: int
+        default: 600
+      max_freeze_percent:
+        description: >-
+          Age of the oldest row that is not frozen, per cent of C(autovacuum_freeze_max_age) or its multixact twin. At
+          100 autovacuum begins with it; far above, it does not get through.
+        type: int
+        default: 150
+      max_wraparound_percent:
+        description: >-
+          The same age, per cent of the 2^31 at which the server stops taking writes. At 75 vacuum drops all else.
+        type: int
+        default: 50
 """
 
 EXAMPLES = r"""
@@ -89,6 +95,7 @@ EXAMPLES = r"""
     member: db1
     version: "17"
     standbys: [db2]
+    limits: {max_connections_percent: 80}
   register: postgresql_status
 """
 
@@ -135,8 +142,23 @@ status:
       wraparound_percent: 1
     pending_restart: []
     errors: []
+    shortfalls: ["synchronous_commit = off (role shop_application)"]
+vitals:
+  description: >-
+    Controls that people want to hear of - disk, connections, old transactions, wraparound, pages that failed - and that
+    are no reason not to move or mend a member. Empty when the server does not run.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: postgresql.wal.free_percent
+      title: Free part of the file system where the WAL lies, per cent
+      state: pass
+      observed: 61
+      expected: at least 10
+      reason: ""
 controls:
-  description: What must hold, and whether it does.
+  description: What must hold when members are moved or changed (replication, TLS, configuration), and whether it does.
   returned: always
   type: list
   elements: dict
@@ -173,13 +195,15 @@ def _lines(path: str) -> list[str]:
 
 
 class Info:
-    """The capability: reading only. `instance` and `status` hold what the last read saw, for the answer."""
+    """The capability: reading only. `instance`, `status` and `vitals` are of the last read, for the answer."""
 
     def __init__(self, params: dict) -> None:
         self.params = params
         self.standbys = tuple(params["standbys"])
+        self.limits = health.Limits(**params["limits"])
         self.instance: dict = {}
         self.status: dict = {}
+        self.vitals: list[dict] = []
 
     def read(self) -> tuple[health.Instance, health.Status | None]:
         """The instance and its status."""
@@ -191,7 +215,9 @@ class Info:
             pooled=os.path.exists(POOLER),
             package_makes_none="create_main_cluster = false" in _lines(PACKAGE),
         )
-        self.status.update(status.summary_of(found[1]) if found[1] else {})
+        if found[1]:
+            self.status.update(status.summary_of(found[1]))
+            self.vitals[:] = [control.report() for control in health.vitals(found[1], self.limits)]
         return found
 
     def plan(self, current: tuple) -> list[Change]:
@@ -204,9 +230,8 @@ class Info:
     def controls(self, current: tuple) -> list[Control]:
         """Pure; see module_utils/postgresql/health.py."""
         params = self.params
-        limits = health.Limits(**{name: params[name] for name in health.LIMITS})
         prefix = {"slot_prefix": ""} if params["manager"] == "patroni" else {}
-        return health.controls(*current, self.standbys, limits, synchronous=params["synchronous"], **prefix)
+        return health.controls(*current, self.standbys, self.limits, synchronous=params["synchronous"], **prefix)
 
 
 def main() -> None:
@@ -218,12 +243,12 @@ def main() -> None:
             "standbys": {"type": "list", "elements": "str", "default": []},
             "wait_s": {"type": "float", "default": 0},
             "synchronous": {"type": "bool", "default": False},
-            **health.LIMITS,
+            "limits": {"type": "dict", "default": {}, "options": health.LIMITS},
         },
         supports_check_mode=True,
     )
     info = Info(module.params)
-    runner.run(module, info, instance=info.instance, status=info.status)
+    runner.run(module, info, instance=info.instance, status=info.status, vitals=info.vitals)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,13 @@ def acting_as(user: str) -> Iterator[None]:
         os.setegid(gid)
 
 
-def connect(port: int, database: str | None = None, wait_s: float = 0, socket: str = SOCKET_DIRECTORY) -> Any:
+def connect(
+    port: int,
+    database: str | None = None,
+    wait_s: float = 0,
+    socket: str = SOCKET_DIRECTORY,
+    options: str = OPTIONS,
+) -> Any:
     """A superuser's connection in autocommit. A server that is starting is waited for, up to `wait_s` seconds."""
     if psycopg is None:
         raise EstateError("the Python package psycopg 3 is missing on this host: install python3-psycopg")
@@ -59,7 +65,7 @@ def connect(port: int, database: str | None = None, wait_s: float = 0, socket: s
                     dbname=database or "postgres",
                     application_name="retailerp.estate",
                     connect_timeout=10,
-                    options=OPTIONS,
+                    options=options,
                     autocommit=True,
                     row_factory=dict_row,
                 )

@@ -77,7 +77,8 @@ def _seen(info: Mapping[str, Any]) -> Seen:
     status = info.get("status") or {}
     instance = Instance.of(info["instance"]["name"], dict(info["instance"]))
     proven = status.get("proven_timeline") is not None and status["proven_timeline"] == instance.timeline
-    return Seen(instance, status.get("position"), proven and bool(status.get("synchronous_standby_names")))
+    waits = bool(status.get("synchronous_standby_names")) and not status.get("shortfalls")
+    return Seen(instance, status.get("position"), proven and waits)
 
 
 def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[str]:

@@ -25,6 +25,7 @@ class Status:
     pending: tuple[Pending, ...] = ()
     errors: tuple[str, ...] = ()
     rules_without_tls: int = 0
+    durability: tuple[Mapping[str, str], ...] = ()
 
     @property
     def position(self) -> str | None:
@@ -34,7 +35,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond these a control fails: above a `max_`, below a `min_`. The module has an option of each name and default.
+    """Beyond these a control fails: above a `max_`, below a `min_`. The module's `limits` have each name and default.
 
     max_lag_bytes, max_lag_seconds: of each standby; four WAL segments of 16 MiB, and a wal_receiver_timeout.
     max_connections_percent: of max_connections; the last tenth is for people who look what is wrong.
@@ -64,6 +65,11 @@ class Limits:
 
 LIMITS = {field.name: {"type": field.type, "default": field.default} for field in fields(Limits)}
 """The limits as options of a module: annotations are text here, and named as Ansible names types."""
+_ON = ("on", "true", "yes", "1")
+DURABLE = {"fsync": _ON, "full_page_writes": _ON, "synchronous_commit": (*_ON, "remote_apply")}
+"""The settings by which an acknowledged commit may be lost, and the values by which a standby has it on disk, too."""
+ON_PRIMARY = ("local", "remote_write")
+"""Values of synchronous_commit by which at least the primary has it on disk."""
 
 
 def replicating(status: Status, standbys: tuple[str, ...]) -> bool:
@@ -72,6 +78,16 @@ def replicating(status: Status, standbys: tuple[str, ...]) -> bool:
         return status.receiver is not None and status.receiver["status"] == "streaming"
     streaming = {row["member"] for row in status.replication if row["state"] == "streaming"}
     return streaming >= set(standbys)
+
+
+def shortfalls(status: Status, *, synchronous: bool) -> list[str]:
+    """Where a setting lets an acknowledged commit be lost in a crash or, with `synchronous`, with its primary."""
+    enough = DURABLE if synchronous else {**DURABLE, "synchronous_commit": DURABLE["synchronous_commit"] + ON_PRIMARY}
+    return [
+        f"{said['name']} = {said['value']} ({said['place']})"
+        for said in status.durability
+        if said["value"].lower() not in enough[said["name"]]
+    ]
 
 
 def controls(
@@ -83,7 +99,7 @@ def controls(
     synchronous: bool = False,
     slot_prefix: str = SLOT_PREFIX,
 ) -> list[Control]:
-    """All controls of this member; `standbys` are the other members, which must stream from it if it is primary.
+    """What must hold before members are moved; `standbys` are the others, which must stream from it if it is primary.
 
     synchronous: a commit must wait for one of them. slot_prefix: what the names of their slots begin with.
     """
@@ -94,8 +110,7 @@ def controls(
         return [Control("postgresql.server.running", title, "fail", instance.describe(), "running", reason)]
     found = [
         Control.check("postgresql.server.running", title, True, True),
-        *_server(status, limits),
-        *_vitals(status, limits),
+        *_server(status, synchronous),
     ]
     if instance.role == PRIMARY:
         if synchronous:
@@ -106,9 +121,8 @@ def controls(
     return found + _standby(status, here, limits)
 
 
-def _server(status: Status, limits: Limits) -> list[Control]:
+def _server(status: Status, synchronous: bool) -> list[Control]:
     summary = status.summary
-    used = 100 * summary["connections"] // summary["max_connections"]
     pending = [setting.name for setting in status.pending]
     return [
         Control.check("postgresql.tls.enabled", "TLS is on", summary["ssl"], "on"),
@@ -125,12 +139,20 @@ def _server(status: Status, limits: Limits) -> list[Control]:
             [],
             "run the data playbook: it restarts standbys and primary in the right order",
         ),
-        _at_most("postgresql.connections", "Connections in use, per cent", used, limits.max_connections_percent),
+        Control.check(
+            "postgresql.durability",
+            f"No setting acknowledges a commit before {'a standby' if synchronous else 'the disk'} has it",
+            shortfalls(status, synchronous=synchronous),
+            [],
+            "take it out where it stands: a file (reload), ALTER SYSTEM RESET, ALTER DATABASE or ALTER ROLE … RESET",
+        ),
     ]
 
 
-def _vitals(status: Status, limits: Limits) -> list[Control]:
+def vitals(status: Status, limits: Limits) -> list[Control]:
+    """What a person should know of a member, and what is no reason to leave it, or its cluster, as it is."""
     seen = status.vitals
+    used = 100 * status.summary["connections"] // status.summary["max_connections"]
     longest, idle = seen["oldest_transaction"] or {}, seen["oldest_idle"] or {}
     slot = min(
         (row for row in status.slots if row["safe_wal_bytes"] is not None),
@@ -138,6 +160,7 @@ def _vitals(status: Status, limits: Limits) -> list[Control]:
         default=None,
     )
     found = [
+        _at_most("postgresql.connections", "Connections in use, per cent", used, limits.max_connections_percent),
         Control.check("postgresql.checksums.failures", "No page failed its checksum", seen["checksum_failures"], 0),
         _at_least(
             "postgresql.wal.free_bytes",

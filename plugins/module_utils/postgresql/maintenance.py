@@ -21,7 +21,7 @@ WORST = 10
 
 @dataclass(frozen=True)
 class Limits:
-    """At these a step is planned. The module has an option of each name and default.
+    """At these a step is planned. The module's `limits` have each name and default.
 
     max_dead_percent, min_dead_rows: dead rows of a table, both at least; half of autovacuum's scale factor of 20 %.
     max_age_percent: age of the oldest row that is not frozen, of autovacuum_freeze_max_age (or its multixact twin). At

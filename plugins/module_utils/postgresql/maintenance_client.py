@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
@@ -93,34 +94,49 @@ def read(port: int, min_bytes: int, lock_s: float) -> State:
     return State(tuple(databases), tuple(tables), tuple(indexes))
 
 
-def apply(port: int, changes: list[Change], over: Callable[[], bool], lock_s: float, transactions_s: float) -> None:
-    """Run the steps in order until over(); those not begun by then are taken out of `changes`.
+@dataclass(frozen=True)
+class Times:
+    """When to stop.
+
+    over: whether no step is begun any more; left_s: for how many seconds one may still run, None for as long as it
+    takes. lock_s, transactions_s: for how many seconds a table's lock and other people's transactions are waited for.
+    """
+
+    over: Callable[[], bool]
+    left_s: Callable[[], float | None]
+    lock_s: float
+    transactions_s: float
+
+
+def apply(port: int, changes: list[Change], times: Times) -> None:
+    """Run the steps in order until times.over(); those not begun by then are taken out of `changes`.
 
     One that fails stops no other; the EstateError at the end has all reasons.
-    lock_s, transactions_s: for how many seconds a table's lock and other people's transactions are waited for.
     """
     reasons = []
     for position, change in enumerate(changes):
-        if over():
+        if times.over():
             del changes[position:]
             break
         try:
             with client.connect(port, change.data.database) as connection:
-                _run(connection, change.resource, change.data, lock_s, transactions_s)
+                _run(connection, change.resource, change.data, times)
         except EstateError as err:
-            reasons.append(str(err))
+            cut = ": trading begins; the next run clears up and begins again" if "statement timeout" in str(err) else ""
+            reasons.append(f"{err}{cut}")
     if reasons:
         raise EstateError("; ".join(reasons))
 
 
-def _run(connection: Any, what: str, step: Step, lock_s: float, transactions_s: float) -> None:
-    # The plan ends a statement after an hour; rebuilding a large index may take longer.
-    client.execute(connection, "SET statement_timeout = 0", what)
-    client.execute(connection, f"SET lock_timeout = {int(1000 * lock_s)}", what)
+def _run(connection: Any, what: str, step: Step, times: Times) -> None:
+    client.execute(connection, f"SET lock_timeout = {int(1000 * times.lock_s)}", what)
     if step.table:
         # Whether the lock can be had is found out at once. After that the statement waits for transactions that may use
         # the old index; nobody waits behind it meanwhile, and giving up early would leave another invalid index.
         with connection.transaction():
             client.execute(connection, f"LOCK TABLE {step.table} IN SHARE UPDATE EXCLUSIVE MODE", what)
-        client.execute(connection, f"SET lock_timeout = {int(1000 * transactions_s)}", what)
+        client.execute(connection, f"SET lock_timeout = {int(1000 * times.transactions_s)}", what)
+    # The plan ends a statement after an hour; rebuilding a large index may take longer, but not into trading hours.
+    left_s = times.left_s()
+    client.execute(connection, f"SET statement_timeout = {0 if left_s is None else max(1, int(1000 * left_s))}", what)
     client.execute(connection, step.statement, what)

@@ -232,6 +232,8 @@ def prove(port: int) -> None:
     with client.connect(port) as connection:
         # Commits wait once the checkpointer has read the setting; it does so before it begins.
         client.execute(connection, "CHECKPOINT", "proof of durability")
+        if not client.row(connection, "SELECT current_setting('synchronous_standby_names') AS names")["names"]:
+            raise EstateError("strict is not proven: synchronous_standby_names is empty, by a file of your own")
         client.execute(connection, "SET synchronous_commit = on", "proof of durability")
         timeline = client.row(connection, status.TIMELINE)["timeline"]
         client.execute(

@@ -34,7 +34,7 @@ class Own:
     torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
     slots: names of the replication slots it has.
     degraded: it waits for no standby although durability is strict; proven: the timeline for which a commit that a
-    standby acknowledged says that strict is in force.
+    standby acknowledged says that strict is in force; shortfalls: what else keeps commits from waiting, in words.
     """
 
     instance: Instance
@@ -47,6 +47,7 @@ class Own:
     links: Mapping[str, int] = field(default_factory=dict)
     degraded: bool = False
     proven: int | None = None
+    shortfalls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,13 +193,12 @@ def _settle(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
     """
     if own.instance.role != PRIMARY:
         return
-    if not desired.strict:
+    if desired.strict and own.degraded and own.links:
+        yield Change("durability", "update", "available until a standby is back", "strict", data="restore")
+    if not desired.strict or own.shortfalls:
         if own.proven is not None:
             yield Change("proof of durability", "delete", f"timeline {own.proven}", None, data="revoke")
-        return
-    if own.degraded and own.links:
-        yield Change("durability", "update", "available until a standby is back", "strict", data="restore")
-    if own.links and own.proven != own.instance.timeline:
+    elif own.links and own.proven != own.instance.timeline:
         yield Change("proof of durability", "update", own.proven, f"timeline {own.instance.timeline}", data="prove")
 
 

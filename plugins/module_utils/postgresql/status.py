@@ -10,7 +10,12 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import READY, Instance
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Status, replicating
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import (
+    DURABLE,
+    Status,
+    replicating,
+    shortfalls,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 TIMELINE = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int AS timeline"
@@ -88,6 +93,21 @@ SELECT sourcefile || ':' || sourceline || ': ' || error AS error FROM pg_file_se
 WHERE error IS NOT NULL AND error <> 'setting could not be applied'
 UNION ALL SELECT 'pg_hba.conf:' || line_number || ': ' || error FROM pg_hba_file_rules WHERE error IS NOT NULL
 """
+DURABILITY = """
+SELECT lower(name) AS name, value, place FROM (
+    SELECT name, setting AS value, 'in force' AS place FROM pg_settings
+    UNION ALL
+    (SELECT DISTINCT ON (lower(name)) name, setting, sourcefile || ':' || sourceline FROM pg_file_settings
+     ORDER BY lower(name), seqno DESC)
+    UNION ALL
+    SELECT split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1),
+           coalesce(nullif(concat_ws(', ', 'database ' || datname, 'role ' || rolname), ''), 'every role')
+    FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole,
+         unnest(setconfig) AS entry
+) AS said WHERE lower(name) = ANY(%s) ORDER BY 1, 3
+"""
+"""Every place that has a say in them: what is in force, the file that wins (and will, once it is read again), and what
+databases and roles have of their own."""
 
 
 def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Status | None]:
@@ -95,7 +115,8 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
     instance = server.read_instance(layout, member)
     if instance.data != READY or not instance.running:
         return instance, None
-    with client.connect(port, wait_s=30) as connection:
+    # Without this program's own synchronous_commit: the server's is judged. Reading waits for no standby.
+    with client.connect(port, wait_s=30, options=client.QUIET) as connection:
         summary = client.row(connection, SUMMARY)
         standby = summary["standby"]
         receivers = client.rows(connection, RECEIVER) if standby else []
@@ -108,6 +129,7 @@ def read(layout: server.Layout, member: str, port: int) -> tuple[Instance, Statu
             pending=server.pending(connection),
             errors=tuple(row["error"] for row in client.rows(connection, ERRORS)),
             rules_without_tls=client.row(connection, WITHOUT_TLS)["n"],
+            durability=tuple(client.rows(connection, DURABILITY, list(DURABLE))),
         )
     # A standby whose primary is gone knows the timeline of its last restart point only; its history files know more.
     timeline = max(summary["timeline"], instance.timeline or 0)
@@ -157,4 +179,5 @@ def summary_of(status: Status) -> dict[str, Any]:
         "receiver": status.receiver,
         "pending_restart": [vars(setting) for setting in status.pending],
         "errors": list(status.errors),
+        "shortfalls": shortfalls(status, synchronous=True),
     }

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -14,11 +15,14 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     access_client,
     cluster,
     server,
+    status,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access_model import Current, RoleFound, Use
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Status
 from ansible_collections.retailerp.estate.plugins.modules import (
     postgresql_access,
     postgresql_cluster,
+    postgresql_replication,
     postgresql_replication_info,
 )
 
@@ -210,6 +214,53 @@ def test_info_tells_of_a_bare_host(call):
     assert [(control["id"], control["state"]) for control in result["controls"]] == [
         ("postgresql.server.running", "fail")
     ]
+
+
+SAID = Status(
+    {
+        "standby": False,
+        "ssl": "on",
+        "data_checksums": "on",
+        "password_encryption": "scram-sha-256",
+        "connections": 50,
+        "max_connections": 100,
+        "synchronous_standby_names": "",
+    },
+    {
+        "checksum_failures": 0,
+        "wal_free_bytes": 0,
+        "wal_free_percent": 50,
+        "oldest_transaction": None,
+        "oldest_idle": None,
+        "freeze_percent": 1,
+        "wraparound_percent": 1,
+    },
+)
+
+
+def test_info_tells_vitals_apart_and_takes_limits(call, monkeypatch):
+    own = cluster.Instance("db1", "ready", "primary", True, "42", 1, "in production")
+    monkeypatch.setattr(status, "read", lambda layout, member, port: (own, SAID))
+
+    def failing(**limits):
+        result = call(postgresql_replication_info, member="db1", version=NOWHERE, limits=limits)
+        return [[one["id"] for one in result[kind] if one["state"] == "fail"] for kind in ("controls", "vitals")]
+
+    assert failing() == [[], ["postgresql.wal.free_bytes"]]
+    assert failing(min_wal_free_bytes=0, max_connections_percent=49) == [[], ["postgresql.connections"]]
+    refused = call(postgresql_replication_info, member="db1", version=NOWHERE, limits={"max_connection_percent": 49})
+    assert refused["failed"]
+    assert "max_connection_percent" in refused["msg"]
+
+
+def test_nobody_waits_for_a_standby_that_is_not_named_or_by_a_setting():
+    named = replace(SAID, summary={**SAID.summary, "synchronous_standby_names": "ANY 1 (db2)"})
+    weak = ({"name": "synchronous_commit", "value": "local", "place": "database shop"},)
+    told = postgresql_replication.shortfalls
+    assert told(named, False) == told(SAID, True) == ()
+    assert told(SAID, False) == ("synchronous_standby_names is empty",)
+    assert told(replace(named, durability=weak), False) == ("synchronous_commit = local (database shop)",)
+    assert told(replace(SAID, durability=weak), True) == ("synchronous_commit = local (database shop)",)
 
 
 def test_a_cluster_of_another_version_is_not_hidden_by_a_new_one(call, library):

@@ -32,11 +32,12 @@ class Host:
         self.instance = cluster.Instance("db1", "ready", "primary", True, "42", 1, "in production")
         self.state = State(({"name": "shop", "age_percent": 1},), (FULL,), ())
         self.now = datetime(2026, 11, 23, 21, 0, tzinfo=ZoneInfo("Europe/Berlin"))  # a Monday
-        self.seconds, self.step_s, self.ran = 1000.0, 60.0, []
+        self.seconds, self.step_s, self.ran, self.left = 1000.0, 60.0, [], []
 
-    def apply(self, port, changes, over, lock_s, transactions_s):
+    def apply(self, port, changes, times):
         for position, change in enumerate(changes):
-            if over():
+            self.left.append(times.left_s())
+            if times.over():
                 del changes[position:]
                 return
             self.ran.append(change.data.statement)
@@ -106,6 +107,23 @@ def test_no_step_begins_after_the_budget_or_in_trading_hours(host, call, at, bud
     assert len(done["changes"]) == steps
     assert len(done["left"]) == 5 - steps
     assert done["left"][-1] == "VACUUM (ANALYZE): table t4 in shop (8996 dead rows beside 0)"
+
+
+def test_a_step_has_until_trading_begins_or_as_long_as_it_takes(host, call):
+    host.now = host.now.replace(hour=7, minute=30)
+    host.state = State((), tuple(Table("shop", name, live=0, dead=9000) for name in "ab"), ())
+    call()
+    assert host.left == [1800, 1740]
+    host.state, host.left[:] = State((), (FULL,), ()), []
+    call(anyway=True)
+    assert host.left == [None]
+
+
+def test_limits_are_taken_and_unknown_ones_refused(host, call):
+    assert not call(check=True, limits={"min_dead_rows": 9001})["changed"]
+    refused = call(check=True, limits={"min_dead_row": 9001})
+    assert refused["failed"]
+    assert "min_dead_row" in refused["msg"]
 
 
 def test_a_standby_is_refused(host, call):

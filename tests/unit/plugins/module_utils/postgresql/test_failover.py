@@ -89,6 +89,8 @@ def test_what_was_read_becomes_a_situation():
     for proven, synchronous in ((1, True), (0, False), (2, False)):
         own["status"]["proven_timeline"] = proven
         assert failover.situation(own, [], ["db1"], {}, "strict").target.synchronous == synchronous
+    own["status"].update(proven_timeline=1, shortfalls=["synchronous_commit = off (role x)"])
+    assert not failover.situation(own, [], ["db1"], {}, "strict").target.synchronous, "whatever the proof says"
     assert [one.instance.data for one in made.members] == ["unknown", "ready"]
     assert made.fences == OFF
 

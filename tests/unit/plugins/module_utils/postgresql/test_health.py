@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, maintenance
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance, Pending
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Limits, Status
 from ansible_collections.retailerp.estate.plugins.modules import postgresql_replication_info
 
+ROLE = Path(__file__).parents[5] / "roles/postgresql"
 SUMMARY = {
     "standby": False,
     "read_only": "off",
@@ -41,9 +43,13 @@ STANDBY = Status({**SUMMARY, "standby": True, "read_only": "on"}, VITALS, receiv
 LIMITS = Limits(max_lag_bytes=1000, max_lag_seconds=5, max_connections_percent=90)
 
 
-def judged(status, role="primary", synchronous=False):
+def gates(status, role="primary", synchronous=False):
     instance = Instance("db1", "ready", role, status is not None, "42", 1, "in production")
-    found = health.controls(instance, status, ("db2",), LIMITS, synchronous=synchronous)
+    return health.controls(instance, status, ("db2",), LIMITS, synchronous=synchronous)
+
+
+def judged(status, role="primary", synchronous=False):
+    found = gates(status, role, synchronous) + (health.vitals(status, LIMITS) if status else [])
     assert len({control.id for control in found}) == len(found)
     return {control.id.removeprefix("postgresql."): control for control in found}
 
@@ -120,6 +126,59 @@ def test_faults_of_a_standby(status, expected):
     assert failing(status, "standby") == expected
 
 
+def test_a_member_that_is_not_well_is_moved_all_the_same():
+    """A full disk, a failing one, too many connections: often why somebody runs the playbook."""
+    unwell = {
+        "checksum_failures": 1,
+        "wal_free_bytes": 0,
+        "wal_free_percent": 0,
+        "oldest_transaction": SESSION,
+        "oldest_idle": SESSION,
+        "freeze_percent": 199,
+        "wraparound_percent": 99,
+    }
+    status = replace(slot(safe_wal_bytes=0), vitals=unwell, summary={**SUMMARY, "connections": 80})
+    assert [control.state for control in gates(status)] == ["pass"] * len(gates(PRIMARY))
+    assert [control.state for control in health.vitals(status, LIMITS)] == ["fail"] * 9
+
+
+def says(name, value, place="in force"):
+    return {"name": name, "value": value, "place": place}
+
+
+SAFE = (says("fsync", "on"), says("full_page_writes", "on"), says("synchronous_commit", "on"))
+WAITING = replace(PRIMARY, durability=SAFE, summary={**SUMMARY, "synchronous_standby_names": "ANY 1 (db2)"})
+
+
+@pytest.mark.parametrize("value", ["on", "TRUE", "yes", "1", "remote_apply"])
+def test_commits_that_wait_for_the_disk_of_a_standby(value):
+    status = replace(WAITING, durability=(*SAFE, says("synchronous_commit", value, "role shop_reporting")))
+    assert failing(status, synchronous=True) == failing(status) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["in force", "/etc/own.conf:3", "database shop", "database shop, role x", "every role"]
+)
+@pytest.mark.parametrize(
+    ("name", "value", "without_standby"),
+    [
+        ("synchronous_commit", "off", ["durability"]),
+        ("synchronous_commit", "False", ["durability"]),
+        ("synchronous_commit", "local", []),
+        ("synchronous_commit", "remote_write", []),
+        ("fsync", "off", ["durability"]),
+        ("full_page_writes", "off", ["durability"]),
+    ],
+)
+def test_a_setting_that_lets_commits_be_lost_is_found_wherever_it_stands(name, value, without_standby, place):
+    status = replace(WAITING, durability=(*SAFE, says(name, value, place)))
+    assert failing(status, synchronous=True) == ["durability"]
+    assert judged(status, synchronous=True)["durability"].observed == [f"{name} = {value} ({place})"]
+    assert failing(status) == without_standby
+    standby = replace(STANDBY, durability=status.durability)
+    assert failing(standby, "standby", synchronous=True) == ["durability"], "it may be promoted, and holds commits"
+
+
 def test_an_old_transaction_is_told_with_its_session():
     reason = judged(vitals(oldest_transaction=SESSION))["transactions.oldest"].reason
     assert reason == "pid 42, role shop_application, application 'odoo-7'"
@@ -157,10 +216,17 @@ def test_a_standby_waits_for_nobody():
     assert failing(STANDBY, "standby", synchronous=True) == []
 
 
-def test_the_limits_are_the_options_of_the_module():
-    documented = yaml.safe_load(postgresql_replication_info.DOCUMENTATION)["options"]
-    for name, option in health.LIMITS.items():
-        assert {key: documented[name][key] for key in option} == option
+def test_the_limits_are_those_of_module_and_role():
+    documented = yaml.safe_load(postgresql_replication_info.DOCUMENTATION)["options"]["limits"]["suboptions"]
+    assert {name: {key: option[key] for key in ("type", "default")} for name, option in documented.items()} == (
+        health.LIMITS
+    )
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    given = specs["main"]["options"]["postgresql_limits"]["options"]
+    for options, limits in ((given.pop("maintenance")["options"], maintenance.LIMITS), (given, health.LIMITS)):
+        assert {name: option["type"] for name, option in options.items()} == {
+            name: option["type"] for name, option in limits.items()
+        }
 
 
 def test_waiting_ends_when_every_link_is_up():

@@ -187,9 +187,10 @@ def test_controls_and_report_name_what_is_wrong():
 
 
 def test_the_limits_are_the_options_of_the_module():
-    documented = yaml.safe_load(postgresql_maintenance.DOCUMENTATION)["options"]
-    for name, option in maintenance.LIMITS.items():
-        assert {key: documented[name][key] for key in option} == option
+    documented = yaml.safe_load(postgresql_maintenance.DOCUMENTATION)["options"]["limits"]["suboptions"]
+    assert {name: {key: option[key] for key in ("type", "default")} for name, option in documented.items()} == (
+        maintenance.LIMITS
+    )
 
 
 class Connection:
@@ -209,8 +210,9 @@ def ran(monkeypatch):
 
     def execute(connection, sql, what):
         found.append((connection.database, sql))
-        if "broken" in sql:
-            raise EstateError(f"{what}: canceling statement due to lock timeout")
+        for words, reason in (("broken", "lock timeout"), ("too_long", "statement timeout")):
+            if words in sql:
+                raise EstateError(f"{what}: canceling statement due to {reason}")
 
     monkeypatch.setattr(
         client, "connect", lambda port, database=None: contextlib.nullcontext(Connection(database, found))
@@ -219,13 +221,17 @@ def ran(monkeypatch):
     return found
 
 
+def times(over=lambda: False, left_s=lambda: None):
+    return maintenance_client.Times(over, left_s, 5, 600)
+
+
 def changes_of(*names):
     return maintenance.plan(State((), tuple(replace(FULL, name=name) for name in names), ()), LIMITS, HOUR)
 
 
 def test_a_step_that_fails_stops_no_other(ran):
     with pytest.raises(EstateError) as failure:
-        maintenance_client.apply(5432, changes_of("broken1", "fine", "broken2"), lambda: False, 5, 600)
+        maintenance_client.apply(5432, changes_of("broken1", "fine", "broken2"), times())
     assert str(failure.value).count("lock timeout") == 2
     assert "table broken1 in shop" in str(failure.value)
     assert ("shop", "VACUUM (ANALYZE) fine") in ran
@@ -233,18 +239,30 @@ def test_a_step_that_fails_stops_no_other(ran):
 
 def test_no_step_begins_once_the_time_is_over(ran):
     changes, clock = changes_of("a", "b", "c"), iter([False, True])
-    maintenance_client.apply(5432, changes, lambda: next(clock), 5, 600)
+    maintenance_client.apply(5432, changes, times(lambda: next(clock)))
     assert [change.data.statement for change in changes] == ["VACUUM (ANALYZE) a"]
     assert [sql for _database, sql in ran if "VACUUM" in sql] == ["VACUUM (ANALYZE) a"]
 
 
 def test_rebuilding_finds_out_at_once_whether_it_may_and_then_waits(ran):
     state = State((), (CLEAN,), (replace(INDEX, filled=0.1),))
-    maintenance_client.apply(5432, maintenance.plan(state, LIMITS, HOUR), lambda: False, 5, 600)
+    maintenance_client.apply(5432, maintenance.plan(state, LIMITS, HOUR), times())
     assert [sql for _database, sql in ran] == [
-        "SET statement_timeout = 0",
         "SET lock_timeout = 5000",
         "LOCK TABLE public.t IN SHARE UPDATE EXCLUSIVE MODE",
         "SET lock_timeout = 600000",
+        "SET statement_timeout = 0",
         REINDEX,
     ]
+
+
+def test_a_step_may_run_until_trading_begins(ran):
+    left = iter([90.5, 0.0002, -3.0])
+    maintenance_client.apply(5432, changes_of("a", "b", "c"), times(left_s=lambda: next(left)))
+    limits = [sql for _database, sql in ran if "statement_timeout" in sql]
+    assert limits == [f"SET statement_timeout = {number}" for number in (90500, 1, 1)], "0 would be no limit"
+
+
+def test_a_step_that_trading_cuts_short_says_so(ran):
+    with pytest.raises(EstateError, match=r"too_long in shop: .*: trading begins; the next run clears up"):
+        maintenance_client.apply(5432, changes_of("too_long"), times())

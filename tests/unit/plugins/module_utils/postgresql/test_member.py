@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import member, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, member, server
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {0}: expected at least 24, got 0"
 # What each timeline's pg_waldump prints, by the number it is asked for.
@@ -99,3 +101,15 @@ def test_a_fence_takes_the_permit_away(tmp_path, monkeypatch):
     assert not member.is_permitted()
     member.unfence()
     assert not member.is_fenced()
+
+
+@pytest.mark.parametrize("names", ["ANY 1 (db2)", ""])
+def test_strict_is_not_proven_where_nobody_is_waited_for(monkeypatch, names):
+    """A file of somebody's own may still empty the setting when what a failover did is taken away."""
+    ran = []
+    monkeypatch.setattr(client, "connect", lambda port: contextlib.nullcontext())
+    monkeypatch.setattr(client, "row", lambda connection, sql: {"names": names, "timeline": 2})
+    monkeypatch.setattr(client, "execute", lambda connection, sql, what: ran.append(sql))
+    with contextlib.nullcontext() if names else pytest.raises(EstateError, match="synchronous_standby_names is empty"):
+        member.prove(5432)
+    assert ("ALTER DATABASE postgres SET estate.proven_timeline = '2'" in ran) == bool(names)

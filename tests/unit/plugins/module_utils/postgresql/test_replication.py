@@ -99,6 +99,14 @@ def test_strict_goes_on_alone_and_is_strict_again_with_a_standby():
     assert steps(STANDBY, "settled", strict=True) == []
 
 
+def test_strict_is_not_proven_while_a_setting_undoes_it():
+    undone = replace(RUNNING, links={"db9": 0}, shortfalls=("synchronous_commit = off (role x)",))
+    assert steps(undone, "settled", strict=True) == []
+    assert steps(replace(undone, proven=1), "settled", strict=True) == ["revoke"]
+    assert steps(replace(undone, proven=1, links={}), "settled", strict=True) == ["revoke"], "nobody need see it"
+    assert steps(replace(undone, degraded=True), "settled", strict=True) == ["restore"]
+
+
 def test_only_a_running_standby_is_promoted():
     for own in (replace(STANDBY, fenced=True), Own(replace(STANDBY.instance, running=False)), STOPPED):
         with pytest.raises(EstateError):
