@@ -51,6 +51,10 @@ def run(module: Any, capability: Capability, lock: str | None = None, **extra: A
     except EstateError as err:
         module.fail_json(msg=str(err), changes=[change.report() for change in changes], **err.details)
         return
+    except OSError as err:
+        # A disk that is full, broken or read-only: str() names the file.
+        module.fail_json(msg=f"this host does not do as asked: {err}", changes=[change.report() for change in changes])
+        return
     module.exit_json(
         changed=bool(changes),
         changes=[change.report() for change in changes],
@@ -70,5 +74,8 @@ def run_holding(module: Any, lock: str, make: Callable[[int | None], tuple[Capab
         capability, extra = make(held.fileno() if held else None)
     except EstateError as err:
         module.fail_json(msg=str(err))
+        return
+    except OSError as err:
+        module.fail_json(msg=f"this host does not do as asked: {err}")
         return
     run(module, capability, **extra)

@@ -31,6 +31,9 @@ options:
   state:
     description:
       - C(fenced) stops the member for good. C(resumed) undoes that and nothing else.
+      - >-
+        With O(failover) C(fenced) refuses a primary that a standby streams from, and kills the server if it does not
+        stop within seconds; C(resumed) then starts it without asking the others, so only after nobody was promoted.
       - C(primary) promotes a running standby and makes the slots of all other members.
       - C(standby) lets it follow the primary that it finds among O(members).
       - C(settled) leaves it in its role. A primary waits for its standbys again where O(durability) says so.
@@ -71,7 +74,9 @@ options:
         elements: dict
         default: []
       fences:
-        description: By member, why it takes no writes (C(proof)) and the C(last_record) on its disk, where read.
+        description: >-
+          By member, why it takes no writes (C(proof)) and the C(last_record) on its disk, where read. In check mode
+          C(pending) says that it will be.
         type: dict
         default: {}
       accept_data_loss:
@@ -106,6 +111,11 @@ log:
   returned: success
   type: dict
   sample: {last_record: 0/3000148, position: null}
+refused:
+  description: That the member is not one to be fenced; missing where its host fails.
+  returned: when C(fenced) with O(failover) is refused
+  type: bool
+  sample: true
 changes:
   description: What was done, or would be in check mode.
   returned: always
@@ -192,6 +202,7 @@ class Replication:
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
+        lost_primary = self.desired.lost and instance.running and instance.role == PRIMARY
         if not torn and not instance.running:
             self.log["last_record"] = member.last_record(self.layout)
         return replication.Own(
@@ -202,6 +213,7 @@ class Replication:
             history=member.history(self.layout, instance.timeline or 1),
             torn=torn,
             slots=slots,
+            links=dict.fromkeys(member.followers(self.params["port"]), 0) if lost_primary else {},
         )
 
     def plan(self, current: replication.Own) -> list[Change]:
@@ -233,7 +245,7 @@ class Replication:
                 known["fences"],
                 self.params["durability"],
             )
-            reasons = failover.refusals(situation, known["accept_data_loss"])
+            reasons = failover.refusals(situation, known["accept_data_loss"], foreseen=self.check_mode)
             if reasons:
                 raise EstateError(f"{instance.name} is not promoted: " + "; ".join(reasons))
         elif up_to is None:
@@ -308,6 +320,12 @@ class Replication:
             with contextlib.suppress(EstateError), client.connect(self.params["port"]) as connection:
                 client.execute(connection, "CHECKPOINT", "checkpoint before the stop")
         member.fence(f"{self.params['member']} was fenced by postgresql_replication")
+
+    def _halt(self) -> None:
+        server.halt(self.layout)
+
+    def _permit(self) -> None:
+        member.permit()
 
     def _stop(self) -> None:
         server.systemctl("stop", self.layout.unit)

@@ -18,6 +18,8 @@ from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Me
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
 UNIT = f"postgresql@{VERSION}-main"
+STATE = "/var/lib/retailerp-estate"
+FENCE = f"{STATE}/postgresql.fenced"
 
 
 class Pair(Members):
@@ -162,6 +164,83 @@ def test_failover_is_refused_in_each_unsafe_case(members, lab):
         members.power("unpause", old)
     assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
     members.healthy(old)
+
+
+@pytest.mark.drill
+def test_a_primary_that_is_alive_is_not_fenced(members, writer, lab):
+    old = members.primary()
+    refused = members.play("failover", f"lost={old}", members.confirm, check=False)
+    assert refused.code != 0
+    assert "it is alive" in refused.output
+    ledger = settle(members, writer, old)
+    assert ledger.longest_gap() <= 1, "nothing was stopped"
+    lab.ssh(old, f"test ! -e {FENCE}")
+    members.healthy(old)
+
+
+@pytest.mark.drill
+def test_a_fence_that_serves_nothing_is_lifted_again(members, lab):
+    """Available, and the standby lags: what only the old primary has is known once that is stopped."""
+    members.durability = "available"
+    members.play("data")
+    old = members.primary()
+    new = members.standby(old)
+    # The standby runs and receives nothing.
+    cut(lab, old, new, "in", "out")
+    members.waiting("the link is gone", lambda: not members.sql(old, "SELECT 1 FROM pg_stat_replication"), timeout=60)
+    try:
+        members.sql(old, f"INSERT INTO {TABLE} VALUES (-2, '{old}')")
+        refused = members.play("failover", f"lost={old}", members.confirm, check=False)
+        assert refused.code != 0
+        assert "Start the old primary again" in refused.output
+        assert f"{old} was fenced for a moment and runs again" in refused.output
+        assert members.sql(old, "SELECT pg_is_in_recovery()") == "f"
+        assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
+        lab.ssh(old, f"test ! -e {FENCE}")
+    finally:
+        lab.ssh(old, "nft delete table inet cut")
+    members.sql(old, f"DELETE FROM {TABLE} WHERE number = -2")
+    members.durability = "strict"
+    members.play("data")
+    members.healthy(old)
+
+
+@pytest.mark.drill
+def test_a_server_that_does_not_stop_is_killed_and_replaced(members, writer, lab):
+    """A postmaster that was halted answers nobody and obeys no signal but one."""
+    old = members.primary()
+    new = members.standby(old)
+    lab.ssh(old, "pkill -STOP -u postgres")
+    begun = time.monotonic()
+    members.play("failover", f"lost={old}", members.confirm)
+    assert time.monotonic() - begun < 60
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+    members.play("rejoin", f"member={old}", "method=rewind", members.confirm)
+    members.healthy(new)
+
+
+@pytest.mark.drill
+def test_a_broken_disk_leaves_it_to_the_power_switch_and_check_mode_foretells_it(members, writer, lab):
+    old = members.primary()
+    new = members.standby(old)
+    members.power("pause", old)
+    try:
+        foretold = members.play("failover", f"lost={old}", members.confirm, "--check")
+    finally:
+        members.power("unpause", old)
+    assert f"{new} would be primary; {old} would be switched off" in foretold.output
+    assert members.primary() == old
+    # No fence can be written, and the server goes on; the standby is out of its sight, else it would be alive.
+    lab.ssh(old, f"mount --bind {STATE} {STATE} && mount -o remount,bind,ro {STATE}")
+    cut(lab, old, new, "in", "out")
+    members.play("failover", f"lost={old}", members.confirm)
+    ledger = settle(members, writer, new)
+    assert ledger.members() == [old, new]
+    members.power("start", old)
+    members.waiting("SSH", lambda: lab.ssh(old, "true") == "")
+    members.play("rejoin", f"member={old}", "method=rewind", members.confirm)
+    members.healthy(new)
 
 
 def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, lab, odoo_goes_on):

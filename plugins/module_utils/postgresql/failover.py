@@ -30,20 +30,26 @@ class Seen:
     """A member as it was read.
 
     position: how far a running standby has received the log; synchronous: it runs with the settings of strict, and has
-    the primary's proof that strict was in force on the present timeline.
+    the primary's proof that strict was in force on the present timeline. waits_for: the names in its own
+    synchronous_standby_names, as the last run of data wrote them.
     """
 
     instance: Instance
     position: str | None = None
     synchronous: bool = False
+    waits_for: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Why a member cannot take writes (proof, for an operator), and the last record on its disk where that was read."""
+    """Why a member cannot take writes (proof, for an operator), and the last record on its disk where that was read.
+
+    pending: it is only foreseen, and will let the disk be read.
+    """
 
     proof: str
     last_record: str | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,10 @@ def situation(
     return Situation(
         target=_seen(own),
         members=tuple(_seen(known.get(name) or {"instance": {"name": name}}) for name in others),
-        fences={name: Fence(fence["proof"], fence.get("last_record")) for name, fence in fences.items()},
+        fences={
+            name: Fence(fence["proof"], fence.get("last_record"), fence.get("pending", False))
+            for name, fence in fences.items()
+        },
         durability=durability,
     )
 
@@ -77,12 +86,23 @@ def _seen(info: Mapping[str, Any]) -> Seen:
     status = info.get("status") or {}
     instance = Instance.of(info["instance"]["name"], dict(info["instance"]))
     proven = status.get("proven_timeline") is not None and status["proven_timeline"] == instance.timeline
-    waits = bool(status.get("synchronous_standby_names")) and not status.get("shortfalls")
-    return Seen(instance, status.get("position"), proven and waits)
+    waits_for = names(status.get("synchronous_standby_names") or "")
+    # What undoes strict makes its proof void.
+    kept = proven and bool(waits_for) and not status.get("shortfalls")
+    return Seen(instance, status.get("position"), kept, waits_for)
 
 
-def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[str]:
-    """Every reason not to promote, each with what to do; none when it is safe or its price was named."""
+def names(setting: str) -> frozenset[str]:
+    """Whom synchronous_standby_names names: "ANY 1 (db1, db3)", "2 (db1)" or plainly "db1, db3"."""
+    listed = setting.partition("(")[2].rpartition(")")[0] if "(" in setting else setting
+    return frozenset(name.strip(' "') for name in listed.split(",") if name.strip(' "'))
+
+
+def refusals(situation: Situation, accept_data_loss: str | None = None, foreseen: bool = False) -> list[str]:
+    """Every reason not to promote, each with what to do; none when it is safe or its price was named.
+
+    foreseen: the fences are not there yet, so the target may go on receiving beyond the position that was named.
+    """
     target = situation.target
     name = target.instance.name
     if not _is_standby(target):
@@ -91,12 +111,14 @@ def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[
     if found:
         return found
     doubts = incomplete(situation)
-    if accept_data_loss is not None and accept_data_loss != target.position:
+    to_come = foreseen and accept_data_loss is not None and lsn(accept_data_loss) <= lsn(target.position or "0/0")
+    if accept_data_loss is not None and accept_data_loss != target.position and not to_come:
         return [f"accept_data_loss is {accept_data_loss}, but {name} has received up to {target.position}: name that"]
     if doubts and accept_data_loss is None:
         return [
-            f"{doubts}. Whatever was acknowledged after {target.position} would be lost; if that is to be, "
-            f"run again with -e accept_data_loss={target.position}"
+            f"{doubts}. Start the old primary again if that can be done: then nothing is lost. Otherwise whatever was "
+            f"acknowledged after {target.position} is; if that is to be, run again with "
+            f"-e accept_data_loss={target.position}"
         ]
     return []
 
@@ -104,9 +126,10 @@ def refusals(situation: Situation, accept_data_loss: str | None = None) -> list[
 def incomplete(situation: Situation) -> str | None:
     """Why it is not proven that the target has every acknowledged write; None when it is."""
     target, name = situation.target, situation.target.instance.name
-    records = [fence.last_record for fence in situation.fences.values() if fence.last_record]
-    former = [seen for seen in situation.members if not _is_standby(seen)]
-    if former and len(records) == len(former):
+    unseen = _unseen(situation)
+    fences = [situation.fences[one] for one in unseen if one in situation.fences]
+    if unseen and len(fences) == len(unseen) and all(fence.last_record or fence.pending for fence in fences):
+        records = [fence.last_record for fence in fences if fence.last_record]
         beyond = [record for record in records if lsn(record) >= lsn(target.position or "0/0")]
         if not beyond:
             return None
@@ -116,11 +139,22 @@ def incomplete(situation: Situation) -> str | None:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:
         return f"{name} has no proof that the old primary waited for it: strict was not in force since its promotion"
-    # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen.
-    if len(former) > 1:
-        unseen = ", ".join(seen.instance.describe() for seen in former)
-        return f"each acknowledged write is on one standby at least, but not all of them were seen ({unseen})"
+    # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen. One
+    # that was not is the old primary; a second is a standby that it may have waited for.
+    if len(unseen) > 1:
+        return f"each acknowledged write is on one standby at least, but {' and '.join(unseen)} were not seen to run"
     return None
+
+
+def _unseen(situation: Situation) -> list[str]:
+    """Who is not seen to run as a standby, of the estate's file and of those that a commit could have waited for.
+
+    One that was taken out of the inventory since the last run of data is in the second list only.
+    """
+    target = situation.target
+    known = {seen.instance.name for seen in situation.members} | target.waits_for
+    standbys = {seen.instance.name for seen in situation.members if _is_standby(seen)}
+    return sorted(known - standbys - {target.instance.name})
 
 
 def _in_the_way(seen: Seen, target: Seen, fences: Mapping[str, Fence]) -> str | None:
@@ -129,8 +163,8 @@ def _in_the_way(seen: Seen, target: Seen, fences: Mapping[str, Fence]) -> str | 
         return None
     if other.data == UNKNOWN:
         return (
-            f"{other.name} was not reached, and nothing proves that it takes no writes: bring it back, or let "
-            f"postgresql_fence_command switch it off"
+            f"{other.name} was not reached, and nothing proves that it takes no writes: bring it back, or name it in "
+            f"-e lost and let postgresql_fence_command switch it off"
         )
     if other.data != READY or other.role == PRIMARY:
         hint = "use the playbook switchover" if other.running else "it must be fenced first"

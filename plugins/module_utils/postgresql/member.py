@@ -22,6 +22,8 @@ PERMIT = "/run/retailerp-estate/postgresql.permit"
 PERMIT_S = 240
 """A little less than the guard's own limit, which counts when the server starts."""
 PROMOTION_S = 60
+LISTEN_S = 5
+"""Two replies of a standby, and one second: the role sets wal_receiver_status_interval to 2 s."""
 END_OF_LOG = (
     "invalid record length",
     "invalid magic number",
@@ -152,6 +154,28 @@ def history(layout: server.Layout, timeline: int) -> tuple[tuple[int, str], ...]
             return parse_history(file.read())
     except FileNotFoundError:
         return ()
+
+
+def followers(port: int) -> frozenset[str]:
+    """Standbys that a running primary hears just now; of a server that does not answer, nobody.
+
+    A link that was cut looks whole until wal_sender_timeout: what counts is a reply that comes meanwhile. When it was
+    sent is by the standby's clock, so it is compared with itself only.
+    """
+    query = """
+    SELECT application_name AS member, reply_time::text AS replied FROM pg_stat_replication
+    WHERE state = 'streaming' AND application_name <> 'pg_basebackup'
+    """
+    deadline = time.monotonic() + LISTEN_S
+    with contextlib.suppress(EstateError), client.connect(port) as connection:
+        before = {row["member"]: row["replied"] for row in client.rows(connection, query)}
+        while before and time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = {row["member"]: row["replied"] for row in client.rows(connection, query)}
+            heard = frozenset(name for name, replied in now.items() if before.get(name) != replied)
+            if heard:
+                return heard
+    return frozenset()
 
 
 def promote(layout: server.Layout, port: int) -> None:

@@ -31,7 +31,8 @@ class Own:
     """This host's member. fenced: its unit may not start; active: its unit runs, or is about to start.
 
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
-    torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind.
+    torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind;
+    before the fence of a lost primary those that were heard just now.
     slots: names of the replication slots it has.
     degraded: it waits for no standby although durability is strict; proven: the timeline for which a commit that a
     standby acknowledged says that strict is in force; shortfalls: what else keeps commits from waiting, in words.
@@ -143,11 +144,19 @@ def plan(own: Own, desired: Desired, leader: Leader | None = None) -> list[Chang
 def _fence(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
     """The fence first: a server that stops or dies between the two steps stays down.
 
-    A unit that is about to start has passed its conditions already: it is stopped, too.
+    A unit that is about to start has passed its conditions already: it is stopped, too. Of a lost primary nothing is
+    waited for. The detail `refused` tells a refusal from a host that is broken.
     """
     if desired.lost and own.instance.role == STANDBY and own.instance.running:
         raise EstateError(
-            f"{own.instance.name} is a standby that runs, not a lost primary; it leaves by the playbook remove_standby"
+            f"{own.instance.name} is a standby that runs, not a lost primary; it leaves by the playbook remove_standby",
+            refused=True,
+        )
+    if desired.lost and own.links:
+        raise EstateError(
+            f"{own.instance.name} is not lost, it is alive: {', '.join(sorted(own.links))} streams from it; use the "
+            "playbook switchover",
+            refused=True,
         )
     lag = own.links.get(desired.successor or "")
     if desired.successor and own.instance.running and own.instance.role == PRIMARY and (lag is None or lag > LAG_BYTES):
@@ -156,13 +165,17 @@ def _fence(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change
     if not own.fenced:
         yield Change(f"fence of {own.instance.name}", "create", None, "the server does not start", data="fence")
     if own.instance.running or own.active:
-        yield Change(f"service {desired.unit}", "stop", "running", "stopped", data="stop")
+        how = "halt" if desired.lost else "stop"
+        yield Change(f"service {desired.unit}", "stop", "running", "stopped", data=how)
 
 
 def _resume(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Change]:
     if own.fenced:
         yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
     if not own.instance.running:
+        if desired.lost:
+            # It ran until the run that stopped it, and nobody was promoted: a member that is down may not keep it down.
+            yield Change(f"start of {desired.unit}", "run", None, "permitted: no other is primary", data="permit")
         yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
 
 

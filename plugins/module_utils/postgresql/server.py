@@ -10,6 +10,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ PACKAGED = {"12": "15", "13": "17"}
 OS_RELEASE = Path("/etc/os-release")
 LIBRARY = "/var/lib/postgresql"
 READY_WAIT_S = 120
+HALT_S = 5
+"""How long a lost primary may take to stop in good order, and then to die: nobody waits for Debian's hour."""
 BASE_BACKUP = "pg_basebackup"
 """Not the member's name: what a base backup has received may be thrown away, so no commit may count on it."""
 STALE_CONFIGURATION = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
@@ -277,9 +280,27 @@ def clean(layout: Layout) -> None:
         shutil.rmtree(path)
 
 
-def systemctl(verb: str, unit: str) -> None:
+def systemctl(verb: str, unit: str, *options: str) -> None:
     """Act on the unit; its own words are in the error."""
-    run(["systemctl", verb, unit], f"systemctl {verb} {unit}", (), as_user=None)
+    run(["systemctl", verb, *options, unit], f"systemctl {verb} {unit}", (), as_user=None)
+
+
+def halt(layout: Layout) -> None:
+    """Stop the server within seconds, by force if it does not go. While a stop is due, systemd starts nothing anew."""
+    systemctl("stop", layout.unit, "--no-block")
+    if not _ends(layout):
+        systemctl("kill", layout.unit, "--signal=KILL")
+        if not _ends(layout):
+            raise EstateError(f"{layout.unit} does not end, not even by SIGKILL")
+
+
+def _ends(layout: Layout) -> bool:
+    deadline = time.monotonic() + HALT_S
+    while is_running(layout) or is_active(layout.unit):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def restart(layout: Layout, port: int) -> None:

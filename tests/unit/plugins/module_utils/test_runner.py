@@ -66,3 +66,21 @@ def test_what_cannot_be_made_fails_with_its_words(module):
 
     runner.run_holding(module, "one", make)
     assert (module.told["failed"], module.told["msg"]) == (True, "no such thing")
+
+
+@pytest.mark.parametrize("where", ["make", "read"])
+def test_a_broken_disk_is_an_error_that_names_the_file(module, where):
+    broken = OSError(30, "Read-only file system", "/var/lib/retailerp-estate/postgresql.fenced")
+
+    class Broken(Nothing):
+        def read(self):
+            raise broken
+
+    def make(lock):
+        if where == "make":
+            raise broken
+        return Broken(None), {}
+
+    runner.run_holding(module, "one", make)
+    assert module.told["failed"]
+    assert "Read-only file system: '/var/lib/retailerp-estate/postgresql.fenced'" in module.told["msg"]

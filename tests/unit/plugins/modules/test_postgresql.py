@@ -14,6 +14,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     access,
     access_client,
     cluster,
+    member,
     server,
     status,
 )
@@ -279,3 +280,36 @@ def test_a_data_disk_that_was_kept_is_read_once_the_server_is_installed(call, li
     (library / NOWHERE / "main" / "global" / "pg_control").write_bytes(b"")
     told = call(postgresql_replication_info, member="db2", version=NOWHERE)["instance"]
     assert (told["data"], told["role"]) == ("unknown", "primary")
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_replication_refuses_to_fence_a_lost_primary_that_a_standby_streams_from(call, monkeypatch, library, streams):
+    (library / NOWHERE / "main" / "pg_replslot").mkdir(parents=True)
+    alive = cluster.Instance("db2", "ready", "primary", True, "42", 1, "in production")
+    monkeypatch.setattr(server, "read_instance", lambda layout, name: alive)
+    monkeypatch.setattr(server, "is_active", lambda unit: True)
+    monkeypatch.setattr(member, "followers", lambda port: frozenset({"db1"} if streams else ()))
+    options = {name: value for name, value in MEMBER.items() if name != "role"}
+    result = call(postgresql_replication, state="fenced", failover={}, **options)
+    if streams:
+        assert result["refused"]
+        assert "db1 streams from it" in result["msg"]
+    else:
+        assert [change["action"] for change in result["changes"]] == ["create", "stop"]
+
+
+def test_replication_in_check_mode_leaves_open_what_the_fence_will_tell(call, monkeypatch, library):
+    (library / NOWHERE / "main" / "pg_replslot").mkdir(parents=True)
+    standby = cluster.Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery")
+    said = {"position": "0/3000100", "proven_timeline": None, "standby": True, "synchronous_standby_names": ""}
+    seen = status.Status(summary=said, vitals={})
+    monkeypatch.setattr(status, "read", lambda layout, name, port: (standby, seen))
+    monkeypatch.setattr(server, "is_active", lambda unit: True)
+    options = {name: value for name, value in MEMBER.items() if name != "role"}
+    fences = {"db1": {"proof": "would be stopped and fenced", "last_record": None, "pending": True}}
+    known = {"found": [], "fences": fences, "accept_data_loss": "0/3000000"}
+    result = call(postgresql_replication, state="primary", failover=known, **options)
+    assert [change["after"] for change in result["changes"]][0] == "primary"
+    known = {"found": [], "fences": {"db1": {"proof": "would be switched off"}}}
+    result = call(postgresql_replication, state="primary", failover=known, **options)
+    assert "accept_data_loss=0/3000100" in result["msg"]

@@ -45,6 +45,15 @@ def test_a_stopped_one_must_be_fenced():
     assert "fenced first" in refused(fences={})
 
 
+def test_what_a_running_ones_disk_will_tell_is_not_held_against_it_yet():
+    """Before the fence: the end of the old primary's log is known once it is stopped."""
+    pending = {"db1": Fence("would be stopped", pending=True)}
+    assert refused(durability="available", fences=pending) == ""
+    assert "did not wait" in refused(durability="available", fences={"db1": Fence("would be switched off")})
+    # A stopped one has told already.
+    assert "goes on at 0/3000100" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000100")})
+
+
 def test_who_has_more_goes_first():
     assert "-e target=db3" in refused((OLD, replace(THIRD, position="0/3000200")))
     later = replace(THIRD, instance=replace(THIRD.instance, timeline=2))
@@ -62,6 +71,18 @@ def test_available_names_its_price():
     assert "is 0/3000000, but db2 has received up to 0/3000100" in refused(durability="available", accept="0/3000000")
 
 
+def test_starting_the_old_one_again_comes_before_any_price():
+    answer = refused(durability="available")
+    assert answer.index("Start the old primary again") < answer.index("accept_data_loss=")
+
+
+def test_before_the_fence_the_standby_may_go_on_receiving():
+    """From a primary that the controller alone does not reach: its position stands still only once that is off."""
+    situation = Situation(TARGET, (OLD,), OFF, "available")
+    assert failover.refusals(situation, "0/3000000", foreseen=True) == []
+    assert "but db2 has received up to 0/3000100" in failover.refusals(situation, "0/3000200", foreseen=True)[0]
+
+
 def test_the_old_primarys_disk_is_proof_enough():
     assert refused(durability="available", fences={"db1": Fence("stopped", "0/30000C8")}) == ""
     assert "goes on at 0/3000100" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000100")})
@@ -73,7 +94,34 @@ def test_strict_in_the_file_is_not_strict_on_the_server():
 
 def test_strict_with_a_standby_unseen_is_no_proof():
     switched_off = {**OFF, "db3": Fence("switched off")}
-    assert "not all of them were seen" in refused((OLD, Seen(Instance("db3"))), switched_off)
+    assert "db1 and db3 were not seen to run" in refused((OLD, Seen(Instance("db3"))), switched_off)
+    assert refused((OLD, Seen(Instance("db3"))), switched_off, accept="0/3000100") == ""
+    read = {"db1": Fence("stopped", "0/30000C8"), "db3": Fence("stopped", "0/3000050")}
+    assert refused((OLD, Seen(Instance("db3"))), read) == "", "their disks say that they have no more"
+
+
+def test_a_standby_that_was_taken_out_of_the_inventory_may_hold_what_was_acknowledged():
+    """The server still waited for it: data has not run since."""
+    waited = replace(TARGET, waits_for=frozenset({"db1", "db3"}))
+    assert "db1 and db3 were not seen to run" in refused(target=waited)
+    assert refused((OLD, THIRD), target=waited) == ""
+    assert refused(target=replace(TARGET, waits_for=frozenset({"db1"}))) == ""
+    assert "db1 and db3" in refused(target=waited, fences={"db1": Fence("stopped", "0/30000C8")})
+
+
+@pytest.mark.parametrize(
+    ("setting", "names"),
+    [
+        ("", set()),
+        ('ANY 1 ("db1", "db-3")', {"db1", "db-3"}),
+        ("FIRST 1 (db1)", {"db1"}),
+        ("2 (db1, db3)", {"db1", "db3"}),
+        ("db1, db3", {"db1", "db3"}),
+        ("*", {"*"}),
+    ],
+)
+def test_whom_a_commit_could_wait_for_is_read_as_postgresql_writes_it(setting, names):
+    assert failover.names(setting) == names
 
 
 def test_only_a_running_standby_takes_over():
@@ -86,6 +134,7 @@ def test_what_was_read_becomes_a_situation():
     made = failover.situation(own, [seen], ["db1", "db3"], {"db1": {"proof": "switched off"}}, "available")
     assert made.target.position == "0/1"
     assert not made.target.synchronous
+    assert made.target.waits_for == {"db1"}
     for proven, synchronous in ((1, True), (0, False), (2, False)):
         own["status"]["proven_timeline"] = proven
         assert failover.situation(own, [], ["db1"], {}, "strict").target.synchronous == synchronous
@@ -122,6 +171,23 @@ def test_whatever_is_seen_nothing_unfenced_writes_and_nothing_further_is_passed_
     if instance.data == "ready":
         assert lsn(other.position) <= lsn(TARGET.position)
     assert price or durability == "strict"
+
+
+@given(
+    st.sets(st.sampled_from(["db1", "db3", "db4", "db5"])),
+    st.sets(st.sampled_from(["db3", "db4"])),
+    st.sets(st.sampled_from(["db3", "db4"])),
+)
+def test_nobody_who_could_alone_have_an_acknowledged_row_goes_unseen(waits_for, planned, running):
+    """Strict, no price named: of all whom a commit could have waited for one is missing at most, the old primary."""
+    others = [
+        replace(THIRD, instance=replace(THIRD.instance, name=name)) if name in running else Seen(Instance(name))
+        for name in sorted(planned)
+    ]
+    fences = {name: Fence("switched off") for name in ["db1", *planned - running]}
+    target = replace(TARGET, waits_for=frozenset(waits_for))
+    missing = ({"db1"} | waits_for | planned) - (planned & running)
+    assert (refused((OLD, *others), fences, target=target) == "") == (missing == {"db1"})
 
 
 @pytest.mark.parametrize("proof", [{}, {"db9": Fence("switched off")}])

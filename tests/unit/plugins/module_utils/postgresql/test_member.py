@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,3 +114,55 @@ def test_strict_is_not_proven_where_nobody_is_waited_for(monkeypatch, names):
     with contextlib.nullcontext() if names else pytest.raises(EstateError, match="synchronous_standby_names is empty"):
         member.prove(5432)
     assert ("ALTER DATABASE postgres SET estate.proven_timeline = '2'" in ran) == bool(names)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes by sleeping only."""
+    now = SimpleNamespace(at=0.0)
+    monkeypatch.setattr("time.monotonic", lambda: now.at)
+    monkeypatch.setattr("time.sleep", lambda seconds: setattr(now, "at", now.at + seconds))
+    return now
+
+
+@pytest.mark.parametrize(("replies", "heard"), [(["1", "1", "3"], {"db2"}), (["1"], set()), ([None, "1"], {"db2"})])
+def test_a_standby_is_heard_when_another_reply_comes(monkeypatch, clock, replies, heard):
+    """A link that was cut goes on being listed, with the last reply."""
+    said = iter(replies)
+    last = []
+
+    def rows(connection, sql):
+        last[:] = [next(said, last[0] if last else None)]
+        return [{"member": "db2", "replied": last[0]}]
+
+    monkeypatch.setattr(client, "connect", lambda port: contextlib.nullcontext())
+    monkeypatch.setattr(client, "rows", rows)
+    assert member.followers(5432) == heard
+    assert clock.at <= member.LISTEN_S + 1
+
+
+def test_a_primary_that_nobody_streams_from_or_that_does_not_answer_is_not_listened_to(monkeypatch, clock):
+    monkeypatch.setattr(client, "rows", lambda connection, sql: [])
+    monkeypatch.setattr(client, "connect", lambda port: contextlib.nullcontext())
+    assert member.followers(5432) == set()
+
+    def silent(port):
+        raise EstateError("it does not answer")
+
+    monkeypatch.setattr(client, "connect", silent)
+    assert member.followers(5432) == set()
+    assert clock.at == 0
+
+
+@pytest.mark.parametrize(
+    ("ends_after", "verbs"), [(1, ["stop"]), (server.HALT_S + 1, ["stop", "kill"]), (10**6, ["stop", "kill"])]
+)
+def test_a_server_that_does_not_stop_within_seconds_is_killed(layout, monkeypatch, clock, ends_after, verbs):
+    asked = []
+    monkeypatch.setattr(server, "systemctl", lambda verb, unit, *options: asked.append((verb, *options)))
+    monkeypatch.setattr(server, "is_running", lambda layout: clock.at < ends_after)
+    monkeypatch.setattr(server, "is_active", lambda unit: clock.at < ends_after)
+    with pytest.raises(EstateError, match="SIGKILL") if ends_after == 10**6 else contextlib.nullcontext():
+        server.halt(layout)
+    assert asked == [("stop", "--no-block"), ("kill", "--signal=KILL")][: len(verbs)]
+    assert clock.at <= 2 * server.HALT_S + 1

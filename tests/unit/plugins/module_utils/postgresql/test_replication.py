@@ -51,9 +51,23 @@ def test_a_unit_that_is_about_to_start_is_stopped_too():
     assert steps(replace(starting, fenced=True), "fenced") == ["stop"]
 
 
+def test_a_lost_primary_is_not_waited_for():
+    assert steps(RUNNING, "fenced", lost=True) == ["fence", "halt"]
+
+
+def test_a_primary_that_a_standby_streams_from_is_not_lost():
+    with pytest.raises(
+        EstateError, match=r"db1 is not lost, it is alive: db2 streams from it; .*switchover"
+    ) as refused:
+        steps(replace(RUNNING, links={"db2": 0}), "fenced", lost=True)
+    assert refused.value.details == {"refused": True}
+    assert steps(replace(RUNNING, links={"db2": 0}), "fenced") == ["fence", "stop"], "what no failover asks for"
+
+
 def test_a_standby_is_no_lost_primary():
-    with pytest.raises(EstateError, match="remove_standby"):
+    with pytest.raises(EstateError, match="remove_standby") as refused:
         steps(STANDBY, "fenced", lost=True)
+    assert refused.value.details == {"refused": True}
     assert steps(STANDBY, "fenced") == ["fence", "stop"]
 
 
@@ -78,6 +92,8 @@ def test_a_primary_is_not_fenced_for_a_successor_that_is_not_with_it():
 def test_resumed_is_what_it_was():
     assert steps(STOPPED, "resumed") == ["unfence", "start"]
     assert steps(RUNNING, "resumed") == []
+    assert steps(STOPPED, "resumed", lost=True) == ["unfence", "permit", "start"], "a dead member does not keep it down"
+    assert steps(RUNNING, "resumed", lost=True) == []
 
 
 def test_a_promotion_makes_the_slots_of_all_others():
