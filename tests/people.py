@@ -38,7 +38,11 @@ class Administrator:
 
     def __call__(self, model: str, method: str, *args: Any, **named: Any) -> Any:
         """model.method(*args, **named), as XML-RPC takes it."""
-        return self._objects.execute_kw(self.database, self._uid, self._password, model, method, list(args), named)
+        try:
+            return self._objects.execute_kw(self.database, self._uid, self._password, model, method, list(args), named)
+        finally:
+            # The edge ends what was idle for long, and a write on that is not tried again.
+            self._objects("close")()
 
     def user(self, name: str) -> dict[str, Any] | None:
         """The federated user of an account of the provider, archived or not."""
