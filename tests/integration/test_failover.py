@@ -250,6 +250,7 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     begun = time.monotonic()
     members.play("failover", f"lost={old}", members.confirm)
     writable = members.waiting("a row on the new primary", lambda: writer.ledger.first(new), timeout=15)
+    print("writable after", round(writable - begun, 1), "s")
     assert writable - begun <= 10, "from the start of the playbook to writable"
     odoo_goes_on()
     ledger = settle(members, writer, new)
