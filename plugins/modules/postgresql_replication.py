@@ -127,7 +127,7 @@ changes:
       before: standby
       after: primary
 controls:
-  description: None; M(retailerp.estate.postgresql_replication_info) has them.
+  description: None. M(retailerp.estate.postgresql_replication_info) has them.
   returned: always
   type: list
   elements: dict
@@ -153,7 +153,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, STANDBY, Instance
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.health import Status
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 REPLAY_S = 30
@@ -196,9 +195,9 @@ class Replication:
                 member.is_fenced(),
                 active,
                 slots=slots,
-                links=links(state),
+                links=health.links(state),
                 degraded=member.is_degraded(self.layout),
-                shortfalls=shortfalls(state, member.is_degraded(self.layout)),
+                shortfalls=health.kept_from_waiting(state, member.is_degraded(self.layout)),
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
@@ -274,7 +273,7 @@ class Replication:
             one["name"] for one in found if one["role"] == STANDBY and one["running"] and one["name"] in self.others
         ]
 
-    def _look(self) -> tuple[Instance, Status | None]:
+    def _look(self) -> tuple[Instance, health.Status | None]:
         """The member now; a primary whose standbys are due is given time to see them.
 
         A member that is to be fenced for good need not answer: its disk may be full, or it may be in recovery.
@@ -284,12 +283,14 @@ class Replication:
         where = (self.layout, self.params["member"], self.params["port"])
         found = status.read(*where)
         deadline = time.monotonic() + self.params["wait_s"]
-        while found[1] and not found[1].summary["standby"] and not links(found[1]) and time.monotonic() < deadline:
+        while (
+            found[1] and not found[1].summary["standby"] and not health.links(found[1]) and time.monotonic() < deadline
+        ):
             time.sleep(0.5)
             found = status.read(*where)
         return found
 
-    def _status(self) -> Status | None:
+    def _status(self) -> health.Status | None:
         return status.read(self.layout, self.params["member"], self.params["port"])[1]
 
     def _promote(self) -> None:
@@ -366,39 +367,22 @@ class Replication:
         member.whole(self.layout)
 
 
-def links(state: Status) -> dict[str, int]:
-    """By standby that streams, the bytes it is behind."""
-    return {row["member"]: row["lag_bytes"] for row in state.replication if row["state"] == "streaming"}
-
-
-def shortfalls(state: Status, degraded: bool) -> tuple[str, ...]:
-    """What keeps commits from waiting for a standby, apart from what a failover did by itself."""
-    unnamed = not degraded and not state.summary["synchronous_standby_names"]
-    found = health.shortfalls(state, synchronous=True)
-    return (*found, "synchronous_standby_names is empty") if unnamed else tuple(found)
-
-
 def main() -> None:
     """Entry point."""
-    known = {
-        "found": {"type": "list", "elements": "dict", "default": []},
-        "fences": {"type": "dict", "default": {}},
-        "accept_data_loss": {"type": "str"},
-    }
     module = AnsibleModule(
         argument_spec={
             **server.ARGUMENTS,
             **upstream.ARGUMENTS,
             "state": {
                 "type": "str",
-                "choices": ["fenced", "resumed", "primary", "standby", "settled"],
                 "required": True,
+                "choices": ["fenced", "resumed", "primary", "standby", "settled"],
             },
             "durability": {"type": "str", "choices": ["strict", "available"], "default": "available"},
             "wait_s": {"type": "float", "default": 0},
             "successor": {"type": "str"},
             "up_to": {"type": "str"},
-            "failover": {"type": "dict", "options": known},
+            "failover": {"type": "dict", "options": failover.ARGUMENTS},
             "rejoin": {"type": "str", "choices": ["never", "rewind", "clone"], "default": "never"},
         },
         supports_check_mode=True,

@@ -23,6 +23,12 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
 
 STRICT, AVAILABLE = "strict", "available"
+#: The option `failover` of postgresql_replication.
+ARGUMENTS = {
+    "found": {"type": "list", "elements": "dict", "default": []},
+    "fences": {"type": "dict", "default": {}},
+    "accept_data_loss": {"type": "str"},
+}
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,18 @@ def shortfalls(status: Status, *, synchronous: bool) -> list[str]:
     ]
 
 
+def kept_from_waiting(status: Status, degraded: bool) -> tuple[str, ...]:
+    """What keeps commits from waiting for a standby, apart from what a failover did by itself."""
+    unnamed = not degraded and not status.summary["synchronous_standby_names"]
+    found = shortfalls(status, synchronous=True)
+    return (*found, "synchronous_standby_names is empty") if unnamed else tuple(found)
+
+
+def links(status: Status) -> dict[str, int]:
+    """By standby that streams, the bytes it is behind."""
+    return {row["member"]: row["lag_bytes"] for row in status.replication if row["state"] == "streaming"}
+
+
 def controls(
     instance: Instance,
     status: Status | None,

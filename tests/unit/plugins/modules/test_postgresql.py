@@ -14,6 +14,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     access,
     access_client,
     cluster,
+    health,
     member,
     server,
     status,
@@ -257,7 +258,7 @@ def test_info_tells_vitals_apart_and_takes_limits(call, monkeypatch):
 def test_nobody_waits_for_a_standby_that_is_not_named_or_by_a_setting():
     named = replace(SAID, summary={**SAID.summary, "synchronous_standby_names": "ANY 1 (db2)"})
     weak = ({"name": "synchronous_commit", "value": "local", "place": "database shop"},)
-    told = postgresql_replication.shortfalls
+    told = health.kept_from_waiting
     assert told(named, False) == told(SAID, True) == ()
     assert told(SAID, False) == ("synchronous_standby_names is empty",)
     assert told(replace(named, durability=weak), False) == ("synchronous_commit = local (database shop)",)
