@@ -48,12 +48,8 @@ def run(module: Any, capability: Capability, lock: str | None = None, **extra: A
                 what = "; ".join(f"{change.action} {change.resource}" for change in left)
                 raise EstateError(f"applied, but still to do: {what}")
         controls = capability.controls(current)
-    except EstateError as err:
-        module.fail_json(msg=str(err), changes=[change.report() for change in changes], **err.details)
-        return
-    except OSError as err:
-        # A disk that is full, broken or read-only: str() names the file.
-        module.fail_json(msg=f"this host does not do as asked: {err}", changes=[change.report() for change in changes])
+    except (EstateError, OSError) as err:
+        _fail(module, err, changes=[change.report() for change in changes])
         return
     module.exit_json(
         changed=bool(changes),
@@ -72,10 +68,15 @@ def run_holding(module: Any, lock: str, make: Callable[[int | None], tuple[Capab
     try:
         held = None if module.check_mode else System().lock(f"{STATE}/{lock}.lock")
         capability, extra = make(held.fileno() if held else None)
-    except EstateError as err:
-        module.fail_json(msg=str(err))
-        return
-    except OSError as err:
-        module.fail_json(msg=f"this host does not do as asked: {err}")
+    except (EstateError, OSError) as err:
+        _fail(module, err)
         return
     run(module, capability, **extra)
+
+
+def _fail(module: Any, err: EstateError | OSError, **known: Any) -> None:
+    """Leave the module with a refusal of ours, or what a full, broken or read-only disk says: str() names the file."""
+    if isinstance(err, EstateError):
+        module.fail_json(msg=str(err), **known, **err.details)
+    else:
+        module.fail_json(msg=f"this host does not do as asked: {err}", **known)

@@ -184,34 +184,30 @@ class Replication:
     def read(self) -> replication.Own:
         """The member; of a stopped one the end of its log, of a running one its slots and position."""
         instance, state = self._look()
-        active = server.is_active(self.layout.unit)
+        own = replication.Own(
+            instance, member.is_fenced(), server.is_active(self.layout.unit), slots=member.slots(self.layout)
+        )
         self.log.update(last_record=None, position=state.position if state else None)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
-        slots = member.slots(self.layout)
         if state is not None:
-            return replication.Own(
-                instance,
-                member.is_fenced(),
-                active,
-                slots=slots,
+            degraded = member.is_degraded(self.layout)
+            return replace(
+                own,
                 links=health.links(state),
-                degraded=member.is_degraded(self.layout),
-                shortfalls=health.kept_from_waiting(state, member.is_degraded(self.layout)),
+                degraded=degraded,
+                shortfalls=health.kept_from_waiting(state, degraded),
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
         lost_primary = self.desired.lost and instance.running and instance.role == PRIMARY
         if not torn and not instance.running:
             self.log["last_record"] = member.last_record(self.layout)
-        return replication.Own(
-            instance,
-            member.is_fenced(),
-            active,
+        return replace(
+            own,
             last_record=self.log["last_record"],
             history=member.history(self.layout, instance.timeline or 1),
             torn=torn,
-            slots=slots,
             links=dict.fromkeys(member.followers(self.params["port"]), 0) if lost_primary else {},
         )
 

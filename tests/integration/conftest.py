@@ -100,6 +100,10 @@ class Lab:
         program = f"import docker; engine = docker.from_env()\n{code}"
         return self.ssh(host, f"python3 -c {shlex.quote(program)}")
 
+    def started(self, host: str) -> str:
+        """Every running container of a host, with when it was started: another text if one was restarted."""
+        return self.docker(host, "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])")
+
     def remove_containers(self, host: str, part_of_name: str = "") -> None:
         """Remove the containers of a host whose names hold these words, by force, as an accident would."""
         self.docker(
@@ -157,8 +161,11 @@ class Lab:
             raise AssertionError(f"{name} {args}: exit {done.returncode}\n{done.stdout[-6000:]}")
         return Run(done.returncode, done.stdout, result)
 
-    def killed(self, words: str, times: int, name: str, *args: str) -> None:
-        """Begin a playbook and kill its controller, without a word, when it has begun a line like this so often."""
+    def killed(self, words: str, times: int, name: str, *args: str, first: Callable[[], object] = lambda: None) -> None:
+        """Begin a playbook and kill its controller, without a word, when it has begun a line like this so often.
+
+        first: what is done then, before it is killed.
+        """
         run = subprocess.Popen(
             [BIN / "ansible-playbook", "-i", self.inventory, f"retailerp.estate.{name}", *args],
             cwd=ROOT,
@@ -174,6 +181,7 @@ class Lab:
             said.append(line)
             times -= line.startswith(words)
             if not times:
+                first()
                 os.killpg(run.pid, signal.SIGKILL)
                 break
         run.wait()

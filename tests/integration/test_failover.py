@@ -5,9 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import time
 import xmlrpc.client
 
@@ -79,8 +76,7 @@ def odoo_goes_on(lab, waiting):
     app = lab.group("app")[0]
     if not lab.ssh(app, "test -S /run/docker.sock && echo there", check=False):
         return lambda: None
-    containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"
-    started, spec = lab.docker(app, containers), lab.spec()
+    started, spec = lab.started(app), lab.spec()
     api = Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
 
     def write():
@@ -95,7 +91,7 @@ def odoo_goes_on(lab, waiting):
         page = f"https://{spec['domain']}/web/login"
         waiting("a page of Odoo", lambda: lab.get(page, timeout=5).status_code == 200, timeout=60)
         waiting("a record in Odoo", write, timeout=60)
-        assert lab.docker(app, containers) == started
+        assert lab.started(app) == started
 
     return goes_on
 
@@ -390,15 +386,7 @@ def test_a_switchover_that_was_cut_short_is_finished_by_the_next(members, writer
     new = members.standby(old)
     assert "must name one of" in members.play("switchover", "target=db9", check=False).output
     spec = json.dumps({"estate_spec": {**lab.spec(), "postgresql": {"durability": "strict"}}})
-    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.switchover", "-e", spec]
-    run = subprocess.Popen(
-        command, cwd=lab.root, env=lab.environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    for line in run.stdout:
-        if line.startswith("TASK [retailerp.estate.postgresql : Promote]"):
-            os.killpg(run.pid, signal.SIGKILL)
-            break
-    run.wait()
+    lab.killed("TASK [retailerp.estate.postgresql : Promote]", 1, "switchover", "-e", spec)
     assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
     members.play("switchover")
     ledger = settle(members, writer, new)

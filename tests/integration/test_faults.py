@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 
 import pytest
@@ -55,24 +53,10 @@ def killed_run(lab, words: str, host: str) -> bool:
     Whether there was something to kill on the host. (Modules come through a pipe: nothing but "python3" names them.)
     """
     kill = "for i in $(seq 60); do pkill -KILL -fx '/usr/bin/python3[.0-9]*' && echo hit && exit; sleep 0.1; done"
-    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.onboard"]
-    run = subprocess.Popen(
-        command,
-        cwd=lab.root,
-        env=lab.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    for line in run.stdout:
-        if line.startswith(f"TASK [retailerp.estate.{words}"):
-            hit = lab.ssh(host, kill, check=False)
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
-            return hit == "hit\n"
-    run.wait()
-    return False
+    hits = []
+    begun = f"TASK [retailerp.estate.{words}"
+    lab.killed(begun, 1, "onboard", first=lambda: hits.append(lab.ssh(host, kill, check=False)))
+    return hits == ["hit\n"]
 
 
 @pytest.mark.parametrize(

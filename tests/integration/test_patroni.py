@@ -5,10 +5,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import statistics
-import subprocess
 import time
 
 import pytest
@@ -160,8 +157,7 @@ def test_check_mode_tells_the_restarts_that_come(members, lab):
 
 def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_property):
     """Ten times: from the host's end to the first acknowledged row elsewhere; Odoo answers again, never restarted."""
-    containers = "print([(c.name, c.attrs['State']['StartedAt']) for c in engine.containers.list()])"
-    started = lab.docker(lab.group("app")[0], containers)
+    started = lab.started(lab.group("app")[0])
     took, answered = [], []
     for run in range(RUNS):
         old = members.primary()
@@ -185,7 +181,7 @@ def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting, record_p
     (lab.root / ".lab/artefacts/failover-patroni.json").write_text(json.dumps({"writable_s": took, "odoo_s": answered}))
     assert statistics.median(took) <= 20
     assert max(took) <= 25
-    assert lab.docker(lab.group("app")[0], containers) == started, "Odoo found the new primary without a restart"
+    assert lab.started(lab.group("app")[0]) == started, "Odoo found the new primary without a restart"
     members.healthy()
 
 
@@ -341,23 +337,7 @@ def test_a_minor_upgrade_is_refused_while_a_member_is_missing(members, lab):
 @pytest.mark.parametrize("play", ["Standbys, one by one", "A standby takes the primary's place", "The former primary"])
 def test_a_minor_upgrade_that_was_cut_short_is_finished(members, older, watch, lab, play):
     """Killed two seconds into each of its plays; the next run ends where one run would have."""
-    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.pg_minor_upgrade"]
-    run = subprocess.Popen(
-        command,
-        cwd=lab.root,
-        env=lab.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    for line in run.stdout:
-        if line.startswith(f"PLAY [{play}]"):
-            time.sleep(2)
-            os.killpg(run.pid, signal.SIGKILL)
-            break
-    run.wait()
+    lab.killed(f"PLAY [{play}]", 1, "pg_minor_upgrade", first=lambda: time.sleep(2))
     members.play("pg_minor_upgrade")
     assert set(versions(members).values()) == {older[1]}
     ledger, order = settle(members, watch)

@@ -9,9 +9,6 @@ minor versions, beside 17. The estate's own data lies aside meanwhile, and Odoo'
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 
 import pytest
 
@@ -239,22 +236,8 @@ def test_each_version_has_a_pooler_there_and_back(pair, lab, poolers):
 
 
 def test_an_upgrade_that_was_cut_short_is_finished_and_can_be_taken_back(pair, writer, lab):
-    command = ["ansible-playbook", "-i", lab.inventory, "retailerp.estate.pg_major_upgrade", "-e", pair.spec()]
-    run = subprocess.Popen(
-        [*command, "-e", f"to={NEW}", "-e", pair.confirm],
-        cwd=lab.root,
-        env=lab.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    for line in run.stdout:
-        if line.startswith("TASK [retailerp.estate.postgresql : Member upgraded]"):
-            os.killpg(run.pid, signal.SIGKILL)
-            break
-    run.wait()
+    told = ("-e", pair.spec(), "-e", f"to={NEW}", "-e", pair.confirm)
+    lab.killed("TASK [retailerp.estate.postgresql : Member upgraded]", 1, "pg_major_upgrade", *told)
     pair.upgrade(pair.confirm)
     assert pair.serves() == {NEW}
     promised = {number for _at, _member, number in settle(pair, writer).acks}

@@ -19,6 +19,7 @@ try:
 except ImportError:  # a bare host in check mode has neither psycopg nor a server
     psycopg = None
 
+MISSING = "the Python package psycopg 3 is missing on this host: install python3-psycopg"
 SOCKET_DIRECTORY = "/var/run/postgresql"
 SYSTEM_USER = "postgres"
 QUIET = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic"
@@ -53,7 +54,7 @@ def connect(
 ) -> Any:
     """A superuser's connection in autocommit. A server that is starting is waited for, up to `wait_s` seconds."""
     if psycopg is None:
-        raise EstateError("the Python package psycopg 3 is missing on this host: install python3-psycopg")
+        raise EstateError(MISSING)
     deadline = time.monotonic() + wait_s
     while True:
         try:

@@ -19,7 +19,6 @@ try:
 except ImportError:  # a bare host in check mode
     psycopg = None
 
-MISSING = "the Python package psycopg 3 is missing on this host: install python3-psycopg"
 # What the server sees: whether the pooler came to it over TLS, and whether it takes writes.
 QUESTION = "SELECT ssl, version, pg_is_in_recovery() FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 PATIENCE_S = 5
@@ -62,7 +61,7 @@ def read(params: Mapping[str, Any]) -> Seen:
 
 def _login(params: Mapping[str, Any], database: str, tls: bool = True) -> Answer:
     if psycopg is None:
-        return Answer(error=MISSING)
+        return Answer(error=client.MISSING)
     try:
         with psycopg.connect(
             host=params["host"],
@@ -86,7 +85,7 @@ def _login(params: Mapping[str, Any], database: str, tls: bool = True) -> Answer
 
 def _used(params: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]] | str:
     if psycopg is None:
-        return MISSING
+        return client.MISSING
     end = time.monotonic() + params["wait_s"]
     while True:
         try:

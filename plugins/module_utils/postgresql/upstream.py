@@ -106,7 +106,7 @@ class Upstream:
     @contextlib.contextmanager
     def _connection(self) -> Iterator[pq.PGconn]:
         if pq is None:
-            raise EstateError("the Python package psycopg 3 is missing on this host: install python3-psycopg")
+            raise EstateError(client.MISSING)
         secret = self.password.replace("\\", "\\\\").replace("'", "\\'")
         # In this process's memory only; a child gets it by passfile().
         options = f"{self.conninfo()} password='{secret}' replication=true"
