@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 
 import pytest
+import requests
 
 from ansible_collections.retailerp.estate.tests.clients import Stream, Writer
 from ansible_collections.retailerp.estate.tests.ledger import TABLE
@@ -124,8 +126,12 @@ def test_odoo_answers_through_it_over_tls(pooled, lab, site, odoo):
     assert seen == f"{pooled.addresses[pooled.primary()]}|t"
 
 
-def test_the_bus_listens_and_hears(pooled):
-    assert int(pooled.sql(pooled.primary(), LISTENERS)) >= 1
+def test_the_bus_listens_and_hears(pooled, lab, site, waiting):
+    # Odoo's bus begins to listen when somebody first waits for news, which he may do for long.
+    news = {"jsonrpc": "2.0", "params": {"channels": [], "last": 0}}
+    with contextlib.suppress(requests.ReadTimeout):
+        requests.post(f"{site}/longpolling/poll", json=news, verify=lab.ca, timeout=3)
+    waiting("the bus", lambda: int(pooled.sql(pooled.primary(), LISTENERS)) >= 1, timeout=20)
     code = (
         "ear, mouth = connect('postgres'), connect('postgres')\n"
         "ear.execute('LISTEN estate_test')\nmouth.execute(\"NOTIFY estate_test, 'hello'\")\n"
