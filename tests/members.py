@@ -50,6 +50,29 @@ class Members:
         subprocess.run(["docker", verb, f"estate-lab-{host}"], check=True, capture_output=True, timeout=120)
 
 
+class Pair(Members):
+    """Two database hosts, the one streaming from the other."""
+
+    def standby(self, primary=None):
+        """The one that is not primary."""
+        primary = primary or self.primary()
+        (found,) = [host for host in self.names if host != primary]
+        return found
+
+    def streams(self, primary, standby):
+        """Whether the standby streams, and every commit waits for it."""
+        query = (
+            f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{standby}' AND state = 'streaming'"
+        )
+        return self.sql(primary, query, check=False) == "quorum"
+
+    def healthy(self, primary):
+        """Wait until the other member streams synchronously; nothing is left to do then."""
+        standby = self.standby(primary)
+        self.waiting(f"{standby} streams from {primary}", lambda: self.streams(primary, standby))
+        assert self.play("data").changed_tasks() == [], "the roles follow the cluster, nobody moves them back"
+
+
 def cut(lab, host, peer, *directions):
     """Drop packets between a host and an address: `in` what comes from it, `out` what goes there."""
     address = lab.hosts[peer]["ansible_host"]

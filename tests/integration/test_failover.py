@@ -11,35 +11,12 @@ import xmlrpc.client
 import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer, spells
-from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, cut, fill, small_disk
+from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Pair, cut, fill, small_disk
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
 UNIT = f"postgresql@{VERSION}-main"
 STATE = "/var/lib/retailerp-estate"
 FENCE = f"{STATE}/postgresql.fenced"
-
-
-class Pair(Members):
-    """Two database hosts, the one streaming from the other."""
-
-    def standby(self, primary=None):
-        """The one that is not primary."""
-        primary = primary or self.primary()
-        (found,) = [host for host in self.names if host != primary]
-        return found
-
-    def streams(self, primary, standby):
-        """Whether the standby streams, and every commit waits for it."""
-        query = (
-            f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{standby}' AND state = 'streaming'"
-        )
-        return self.sql(primary, query, check=False) == "quorum"
-
-    def healthy(self, primary):
-        """Wait until the other member streams synchronously; nothing is left to do then."""
-        standby = self.standby(primary)
-        self.waiting(f"{standby} streams from {primary}", lambda: self.streams(primary, standby))
-        assert self.play("data").changed_tasks() == [], "the roles follow the cluster, nobody moves them back"
 
 
 @pytest.fixture(scope="module")
