@@ -89,7 +89,7 @@ scenario-postgresql_streaming: setup ## The database pair, broken in every way; 
 	$(call phase,"Molecule postgresql_streaming: the database pair under faults (about 15 min)")
 	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
 	@molecule --base-config molecule/config.yml test -s postgresql_streaming --destroy never
-	@pytest tests/integration/test_failover.py tests/integration/test_upgrade.py
+	@pytest tests/integration/test_failover.py tests/integration/test_standby.py tests/integration/test_upgrade.py
 	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
 
 scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken in every way; no acknowledged row is lost
