@@ -56,7 +56,7 @@ options:
   successor:
     description: >-
       The standby that is to take over. With it a running primary is fenced only if that standby streams from it and is
-      at most 16 MiB behind.
+      at most 16 MiB behind; in check mode it is told what following that standby will take.
     type: str
   up_to:
     description: >-
@@ -188,6 +188,10 @@ class Replication:
             instance, member.is_fenced(), server.is_active(self.layout.unit), slots=member.slots(self.layout)
         )
         self.log.update(last_record=None, position=state.position if state else None)
+        if self.check_mode and self.desired.state == STANDBY and self.desired.successor and instance.role == PRIMARY:
+            # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
+            self.leader = replication.Leader(instance.system_identifier, instance.timeline)
+            return replace(own, instance=replace(instance, running=False), fenced=True, active=False)
         if self.params["state"] == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
         if state is not None:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Removes hosts of the lab with their disks; after the last one also ops1, the name server and the networks.
+# Removes hosts of the lab with their disks; after the last one also ops1, the name server and the networks. Another checkout's lab
+# goes whole.
 # usage: remove.sh LAB-FOLDER HOST...         says "removed" when there was something, "last" when nothing of the lab is left,
 # "standing" with the hosts of another scenario that still need ops1, the networks and the keys
 set -eu
@@ -15,6 +16,10 @@ drop() {
     rm -f "$folder/names/$host" "$folder/hosts/$host".*
   done
 }
+# Of another checkout's lab nothing may stay: a half of it would serve nobody, and be in the way.
+docker ps --all --filter label=estate-lab --format '{{.Names}} {{.Label "estate-lab"}}' | while read -r name owner; do
+  [ "$owner" = "$folder" ] || drop "${name#estate-lab-}"
+done
 drop "$@"
 left=$(docker ps --all --filter label=estate-lab --format '{{.Names}}' | grep -vx -e estate-lab-ops1 -e estate-lab-dns | paste -sd ' ' -)
 if [ -n "$left" ]; then

@@ -11,12 +11,7 @@ cat >"$folder/hosts/$host.names"
 # Written only when it differs: the name server and the controller's /etc/hosts follow this file.
 cmp --quiet "$folder/hosts/$host.names" "$folder/names/$host" || cp "$folder/hosts/$host.names" "$folder/names/$host"
 
-if owner=$(docker container inspect --format '{{ index .Config.Labels "estate-lab" }}' "$name" 2>/dev/null); then
-  if [ "$owner" != "$folder" ]; then
-    echo "$host is up already, in the lab of ${owner:-another checkout}: take that one down first (make lab-down, here or there)" >&2
-    exit 1
-  fi
-else
+if ! docker container inspect "$name" >/dev/null 2>&1; then
   # The options that suit this machine, one a line, become this script's arguments.
   while IFS= read -r option; do set -- "$@" "$option"; done <"$folder/docker_options"
   docker create --name "$name" --hostname "$host" --label estate-lab="$folder" --restart unless-stopped \

@@ -68,7 +68,7 @@ class Desired:
     primary (promoted), standby (follows the leader), settled (in the role it has, with what belongs to that).
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
-    successor: the standby that is to take over from a running primary before that is fenced.
+    successor: the standby that is to take over from a running primary before that is fenced, or that it follows then.
     strict: commits of a primary wait for a standby; lost: this is about the loss of a primary; alone: which left no
     standby to wait for.
     """
@@ -220,6 +220,9 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
         raise EstateError(f"{own.instance.describe()} has nobody to follow: no other member is primary")
     if own.instance.role == PRIMARY and own.instance.running:
         raise EstateError(f"{own.instance.describe()} takes writes; fence it before it follows another primary")
+    if own.active and not own.instance.running:
+        # Its guard refuses it every few seconds; a start that is under way now would be taken for ours, and so its refusal.
+        yield Change(f"service {desired.unit}", "stop", "starting", "stopped", data="stop")
     fork = "an unknown position" if own.torn else None if own.instance.running else diverged(own, leader)
     if fork is not None:
         yield from _part(own, desired, leader, fork)

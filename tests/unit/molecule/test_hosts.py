@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts of another checkout's lab, whose keys this one lacks, are named and left alone."""
+"""A machine has room for one lab. That of another checkout, whose keys this one lacks, is not taken for ours; it goes whole."""
 
 from __future__ import annotations
 
@@ -9,50 +9,73 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "molecule/shared/files/start_host.sh"
-#: An engine that has the host already, with the given label, and does whatever else it is told.
-ENGINE = '#!/bin/sh\necho "$*" >>"$0.told"\ncase $* in "container inspect"*) echo "{}" ;; esac\n'
+FILES = Path(__file__).parents[3] / "molecule/shared/files"
+#: An engine that has these containers (name and owner), forgets those it removes, and writes down what it is told.
+ENGINE = """#!/bin/sh
+here=${0%/*}
+echo "$*" >>"$here/told"
+case "$1 $2" in
+  "ps --all")
+    case $* in
+      *"{{.Names}} "*) cat "$here/up" ;;
+      *"{{.Names}}"*) cut -d' ' -f1 "$here/up" ;;
+      *) cut -d' ' -f2 "$here/up" ;;
+    esac ;;
+  "container inspect") for name; do :; done; grep -q "^$name " "$here/up" ;;
+  "rm --force") sed -i "/^$4 /d" "$here/up" ;;
+esac
+"""
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Runs the script where the host stands with some label; what it said and what the engine was told."""
+def lab(tmp_path):
+    """Runs a script of the lab where these containers are up; what it said and what the engine was told."""
     folder = tmp_path / ".lab"
     for name in ("hosts", "names"):
         (folder / name).mkdir(parents=True)
-    (folder / "docker_options").touch()
-    (folder / "ssh_key.pub").write_text("a key\n")
     engine = tmp_path / "docker"
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
 
-    def run(owner):
-        engine.write_text(ENGINE.format(owner))
-        engine.chmod(0o755)
+    def run(script, up, *words):
+        (tmp_path / "up").write_text("".join(f"estate-lab-{name} {owner}\n" for name, owner in up.items()))
         done = subprocess.run(
-            [SCRIPT, folder, "db1", "image", "10.77.0.31", "-"],
+            [FILES / script, *words],
             capture_output=True,
             text=True,
             check=False,
-            input="10.77.0.31 db1\n",
             env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         )
-        return done, (tmp_path / "docker.told").read_text()
+        return done, (tmp_path / "told").read_text()
 
-    run.folder = folder
+    run.folder, run.up = folder, tmp_path / "up"
     return run
 
 
-def test_its_own_host_is_started_again(start):
-    done, told = start(start.folder)
+def test_its_own_lab_is_brought_up_again(lab):
+    done, told = lab("start_network.sh", {"db1": lab.folder}, "image", lab.folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
-    assert "start estate-lab-db1" in told
-    assert "create" not in told
+    assert "start estate-lab-dns" in told
 
 
-@pytest.mark.parametrize(("owner", "said"), [("/elsewhere/.lab", "/elsewhere/.lab"), ("", "another checkout")])
-def test_another_checkouts_host_is_not_taken(start, owner, said):
-    done, told = start(owner)
+@pytest.mark.parametrize("owner", ["/elsewhere/.lab", ""])
+def test_another_checkouts_lab_is_named_and_left_alone(lab, owner):
+    done, told = lab("start_network.sh", {"db1": lab.folder, "db2": owner}, "image", lab.folder)
     assert done.returncode == 1
-    assert f"db1 is up already, in the lab of {said}" in done.stderr
+    assert f"that of {owner or 'an unknown checkout'};" in done.stderr
     assert "make lab-down" in done.stderr
-    assert "start" not in told
+    assert told.count("\n") == 1, "nothing but the question"
+
+
+def test_another_checkouts_lab_goes_whole(lab):
+    up = {"db1": "/elsewhere/.lab", "solo1": "/elsewhere/.lab", "ops1": "/elsewhere/.lab", "dns": "/elsewhere/.lab"}
+    done, _told = lab("remove.sh", up, lab.folder, "db1", "db2")
+    assert done.returncode == 0, done.stderr
+    assert lab.up.read_text() == ""
+    assert done.stdout.split("\n")[-2] == "last"
+
+
+def test_another_scenarios_hosts_of_this_checkout_stay(lab):
+    done, _told = lab("remove.sh", dict.fromkeys(("db1", "solo1", "ops1", "dns"), lab.folder), lab.folder, "db1", "db2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "removed db1\nstanding: estate-lab-solo1\n"

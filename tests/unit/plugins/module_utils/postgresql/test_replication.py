@@ -51,6 +51,13 @@ def test_a_unit_that_is_about_to_start_is_stopped_too():
     assert steps(replace(starting, fenced=True), "fenced") == ["stop"]
 
 
+def test_a_start_that_is_under_way_is_not_taken_for_ours():
+    """Its guard refuses a primary that came back, every few seconds."""
+    refused = replace(STOPPED, fenced=False, active=True)
+    assert steps(refused, "standby", LEADER) == ["stop", "follow", "start"]
+    assert steps(replace(refused, active=False), "standby", LEADER) == ["follow", "start"]
+
+
 def test_a_lost_primary_is_not_waited_for():
     assert steps(RUNNING, "fenced", lost=True) == ["fence", "halt"]
 
