@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine has room for one lab. That of another checkout, whose keys this one lacks, is not taken for ours, but whole."""
+"""A machine has room for one lab. Another checkout's, whose keys this one lacks, is not taken for ours, but whole."""
 
 from __future__ import annotations
 

@@ -299,6 +299,22 @@ def test_replication_refuses_to_fence_a_lost_primary_that_a_standby_streams_from
         assert [change["action"] for change in result["changes"]] == ["create", "stop"]
 
 
+def test_replication_foretells_that_a_primary_will_follow_its_successor(call, monkeypatch, library):
+    (library / NOWHERE / "main" / "pg_replslot" / "estate_db1").mkdir(parents=True)
+    primary = cluster.Instance("db2", "ready", "primary", True, "42", 1, "in production")
+    monkeypatch.setattr(status, "read", lambda layout, name, port: (primary, None))
+    monkeypatch.setattr(server, "is_active", lambda unit: True)
+    options = {name: value for name, value in MEMBER.items() if name != "role"}
+    result = call(postgresql_replication, state="standby", successor="db1", **options)
+    assert [(change["action"], change["after"]) for change in result["changes"]] == [
+        ("update", "standby"),
+        ("delete", None),
+        ("start", "running"),
+        ("delete", None),
+    ]
+    assert "no member is a primary" in call(postgresql_replication, state="standby", **options)["msg"], "not by itself"
+
+
 def test_replication_in_check_mode_leaves_open_what_the_fence_will_tell(call, monkeypatch, library):
     (library / NOWHERE / "main" / "pg_replslot").mkdir(parents=True)
     standby = cluster.Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery")
