@@ -50,8 +50,10 @@ def writer(members, lab):
 @pytest.fixture
 def intruders(members, lab):
     """All the while somebody writes to each member that lets him; each was primary once, or never."""
-    begin = max(members.rows(members.primary()), default=0) + 10**7
-    running = [Writer(lab, [host], begin * (1 + index), intruder=True) for index, host in enumerate(members.names)]
+    # Their rows are numbered from below, the writer's from above.
+    least = min(members.rows(members.primary()), default=0)
+    first = {host: least - 10**6 * (1 + index) for index, host in enumerate(members.names)}
+    running = [Writer(lab, [host], first[host], intruder=True) for host in members.names]
     yield
     seen = spells(*(intruder.stop() for intruder in running))
     assert seen, "it never could"
