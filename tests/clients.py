@@ -8,6 +8,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Program
 
@@ -46,6 +47,60 @@ for number in itertools.count(given["first"]):
 """
 
 
+# pgbench in this program's place: two connections, twenty transactions a second, a line of progress each second.
+BENCH = """
+import json, os, sys
+given = json.loads(sys.stdin.readline())
+def file(text):
+    made = os.memfd_create("estate-test", 0)
+    os.write(made, text.encode())
+    return f"/proc/self/fd/{made}"
+script = file(f"\\\\set n random(1000000000, 2000000000)\\nINSERT INTO {given['table']} VALUES (:n, 'pgbench');\\n")
+os.environ["PGPASSWORD"] = given["password"]
+os.dup2(1, 2)
+conninfo = f"{given['conninfo']} user={given['user']} sslrootcert={file(given['ca'])}"
+words = ["--no-vacuum", "--client=2", "--rate=20", "--time=3600", "--progress=1", f"--file={script}", conninfo]
+os.execv(given["program"], ["pgbench", *words])
+"""
+PGBENCH = "/usr/local/bin/estate-test-pgbench"
+
+
+def given(lab, user: str | None, password: str | None, port: int) -> dict[str, Any]:
+    """What a client on the application host is told: where the members are, and who it is."""
+    hosts = lab.group("db")
+    addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
+    return {
+        "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={lab.spec()['id']} "
+        "sslmode=verify-full target_session_attrs=read-write connect_timeout=5",
+        "user": user,
+        "password": password,
+        "ca": lab.secrets()["ca_certificate"],
+        "table": TABLE,
+    }
+
+
+class Bench(Program):
+    """pgbench on the application host, over connections that it keeps. Its program comes from a database host."""
+
+    def __init__(self, lab, user: str, password: str) -> None:
+        self.done, self.errors, self.lab = 0, [], lab
+        binary = lab.ssh(lab.group("db")[0], "base64 /usr/lib/postgresql/*/bin/pgbench")
+        lab.ssh(lab.group("app")[0], f"base64 -d >{PGBENCH} && chmod 755 {PGBENCH}", stdin=binary)
+        super().__init__(lab, BENCH, {**given(lab, user, password, 5432), "program": PGBENCH})
+
+    def told(self, word: str, rest: str) -> None:
+        """A second in which transactions went through and none failed. After the first, all else it says is an error."""
+        if word == "progress:" and " 0.0 tps" not in rest and rest.endswith(" 0 failed"):
+            self.done += 1
+        elif self.done:
+            self.errors.append(f"{word} {rest}")
+
+    def stop(self) -> None:
+        """End it, and take its program away."""
+        self.end()
+        self.lab.ssh(self.lab.group("app")[0], f"rm -f {PGBENCH}")
+
+
 class Writer(Program):
     """A writer on the application host: with `user` and `password` one connection, else a new one for each row.
 
@@ -53,20 +108,9 @@ class Writer(Program):
     """
 
     def __init__(self, lab, first: int, user: str | None = None, password: str | None = None, port: int = 5432) -> None:
-        hosts = lab.group("db")
-        addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
-        given = {
-            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={lab.spec()['id']} "
-            "sslmode=verify-full target_session_attrs=read-write connect_timeout=5",
-            "user": user,
-            "password": password,
-            "ca": lab.secrets()["ca_certificate"],
-            "table": TABLE,
-            "first": first,
-        }
         self.acks: list[tuple[int, str]] = []
         self.errors: list[str] = []
-        super().__init__(lab, WRITER, given, "sudo -n ")
+        super().__init__(lab, WRITER, {**given(lab, user, password, port), "first": first}, "sudo -n ")
 
     def told(self, word: str, rest: str) -> None:
         """A row with the login that wrote it, or an error."""

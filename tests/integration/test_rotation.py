@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import scram
-from ansible_collections.retailerp.estate.tests.clients import Stream, Writer
+from ansible_collections.retailerp.estate.tests.clients import Bench, Stream, Writer
 from ansible_collections.retailerp.estate.tests.ledger import TABLE
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
@@ -50,6 +50,13 @@ class Estate:
         started = Writer(self.lab, 1 + 10_000_000 * len(self.clients), *login)
         self.clients.append(started)
         waiting("the first row", lambda: started.acks)
+        return started
+
+    def bench(self, waiting, *login):
+        """pgbench that has begun."""
+        started = Bench(self.lab, *login)
+        self.clients.append(started)
+        waiting("pgbench", lambda: started.done)
         return started
 
     def streams(self, waiting):
@@ -115,13 +122,14 @@ def test_nothing_fails_while_passwords_change(lab, estate, waiting):
     old = estate.writer(waiting, estate.application, before["postgresql_application"])
     fresh = estate.writer(waiting)
     estate.streams(waiting)
+    bench = estate.bench(waiting, estate.application, before["postgresql_application"])
     lab.playbook("rotate_secrets", *estate.confirm)
-    counts = [client.done for client in estate.clients[2:]]
+    counts = [client.done for client in estate.clients[2:4]]
     acked = len(old.acks)
     waiting("the connection of the old generation goes on", lambda: len(old.acks) > acked + 20)
     assert estate.stop() == []
     assert fresh.logins() == [estate.application, estate.second, estate.application]
-    assert min(counts) > 50, "a stream of requests, all the time"
+    assert min(*counts, bench.done) > 50, "a stream of requests and transactions, all the time"
     promised = {number for number, _login in old.acks + fresh.acks}
     assert promised <= {int(line) for line in estate.sql(f"SELECT number FROM {TABLE}").split()}
     estate.ended(before)
