@@ -89,7 +89,7 @@ class Bench(Program):
         super().__init__(lab, BENCH, {**given(lab, user, password, 5432), "program": PGBENCH})
 
     def told(self, word: str, rest: str) -> None:
-        """A second in which transactions went through and none failed. After the first, all else it says is an error."""
+        """A second in which transactions went through and none failed. After the first, all else is an error."""
         if word == "progress:" and " 0.0 tps" not in rest and rest.endswith(" 0 failed"):
             self.done += 1
         elif self.done:
