@@ -66,6 +66,13 @@ class Pair(Members):
         )
         return self.sql(primary, query, check=False) == "quorum"
 
+    def rejoin(self, host):
+        """Bring a lost primary back by the documented step: it is told to where its last write had reached nobody."""
+        back = self.play("rejoin", f"member={host}", check=False)
+        if "which the primary never had" in back.output:
+            back = self.play("rejoin", f"member={host}", "method=rewind", self.confirm)
+        assert back.code == 0, back.output[-3000:]
+
     def healthy(self, primary):
         """Wait until the other member streams synchronously; nothing is left to do then."""
         standby = self.standby(primary)

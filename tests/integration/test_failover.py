@@ -254,7 +254,7 @@ def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, la
     told = members.play("data", check=False)
     assert told.code != 0
     assert "rejoin" in told.output
-    members.play("rejoin", f"member={old}")
+    members.rejoin(old)
     members.healthy(new)
     time.sleep(1)
     assert intruder.stop().acks == []
@@ -327,10 +327,9 @@ def test_a_primary_cut_off_from_its_standby_is_fenced_and_replaced(members, writ
     local = intruder.stop()
     assert spells(ledger, local) == [old, new]
     assert bool(local.acks) == (reached == "by its clients")
-    back = members.play("rejoin", f"member={old}", check=False)
-    if local.acks or back.code:
-        assert "which the primary never had" in back.output
-        members.play("rejoin", f"member={old}", "method=rewind", members.confirm)
+    if local.acks:
+        assert "which the primary never had" in members.play("rejoin", f"member={old}", check=False).output
+    members.rejoin(old)
     members.healthy(new)
 
 
