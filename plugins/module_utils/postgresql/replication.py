@@ -221,7 +221,7 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
     if own.instance.role == PRIMARY and own.instance.running:
         raise EstateError(f"{own.instance.describe()} takes writes; fence it before it follows another primary")
     if own.active and not own.instance.running:
-        # Its guard refuses it every few seconds; a start that is under way now would be taken for ours, and so its refusal.
+        # Its guard refuses it every few seconds; a start under way now would be taken for ours, and so its refusal.
         yield Change(f"service {desired.unit}", "stop", "starting", "stopped", data="stop")
     fork = "an unknown position" if own.torn else None if own.instance.running else diverged(own, leader)
     if fork is not None:
