@@ -56,7 +56,7 @@ options:
   successor:
     description: >-
       The standby that is to take over. With it a running primary is fenced only if that standby streams from it and is
-      at most 16 MiB behind; in check mode it is told what following that standby will take.
+      at most 16 MiB behind. With C(standby) check mode foretells what following it will take, once it has taken over.
     type: str
   up_to:
     description: >-
@@ -192,7 +192,7 @@ class Replication:
             # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
             self.leader = replication.Leader(instance.system_identifier, instance.timeline)
             return replace(own, instance=replace(instance, running=False), fenced=True, active=False)
-        if self.params["state"] == STANDBY and self.leader is None:
+        if self.desired.state == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()
         if state is not None:
             degraded = member.is_degraded(self.layout)

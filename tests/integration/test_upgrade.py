@@ -13,6 +13,7 @@ import json
 import pytest
 
 from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
+from ansible_collections.retailerp.estate.tests.members import Members
 
 pytestmark = pytest.mark.drill
 
@@ -23,28 +24,16 @@ PIN = "Package: *\nPin: release n=bookworm*\nPin-Priority: 100\n"
 PAUSE = "docker.from_env().containers.list(filters={'status': '%s'})"
 
 
-class Pair:
+class Pair(Members):
     """The two database hosts, on a version of our choice."""
 
     def __init__(self, lab, waiting):
-        self.lab, self.waiting, self.names = lab, waiting, lab.group("db")
-        self.confirm = f"confirm={lab.spec()['id']}"
+        super().__init__(lab, waiting)
         self.version, self.pooler = OLD, "none"
 
     def on(self, command, hosts=None, check=True):
         """What a command prints on each host."""
         return {host: self.lab.ssh(host, command, check=check, timeout=600).strip() for host in hosts or self.names}
-
-    def sql(self, host, statement, check=True):
-        """What a statement prints in the estate's database, as the superuser."""
-        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.lab.spec()["id"]} -c "{statement}" 2>&1'
-        return self.lab.ssh(host, command, check=check).strip()
-
-    def primary(self):
-        """The one that takes writes."""
-        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.names}
-        (found,) = [host for host, answer in answers.items() if answer == "f"]
-        return found
 
     def spec(self):
         """Extra variables: the estate's file with this version, under durability strict."""

@@ -68,7 +68,7 @@ class Desired:
     primary (promoted), standby (follows the leader), settled (in the role it has, with what belongs to that).
     others: names of the other members; each has a slot on a primary.
     rejoin: what may be done to a data directory that went its own way: never, rewind, clone.
-    successor: the standby that is to take over from a running primary before that is fenced, or that it follows then.
+    successor: the standby that is to take over from a running primary before that is fenced.
     strict: commits of a primary wait for a standby; lost: this is about the loss of a primary; alone: which left no
     standby to wait for.
     """
