@@ -160,7 +160,7 @@ class Cluster:
         leftovers = server.leftovers(self.layout)
         rival = not self.patroni and server.is_active(self.layout.rival)
         if own.data != cluster.READY:
-            return cluster.Current(own, leftovers, rival=rival)
+            return cluster.Current(own, leftovers, fenced=member.is_fenced(), rival=rival)
         pending: tuple[cluster.Pending, ...] = ()
         if own.running and self.desired.restart:
             with client.connect(self.params["port"], wait_s=30) as connection:
@@ -221,6 +221,9 @@ class Cluster:
 
     def _permit(self) -> None:
         member.permit()
+
+    def _unfence(self) -> None:
+        member.unfence()
 
     def _clone(self) -> None:
         self.upstream.identify()

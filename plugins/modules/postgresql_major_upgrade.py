@@ -163,7 +163,7 @@ class Major:
             running=running and not foretell,
             active=here is not None and server.is_active(here.unit) and not foretell,
             fenced=member.is_fenced() or foretell,
-            built=os.path.exists(f"{self.new.staging}/{steps.WHOLE}"),
+            built=steps.is_made_of(self.new.staging, control.get("Latest checkpoint location")),
             boots=frozenset(version for version in known if steps.boots(version)),
             retired=frozenset(version for version in known if steps.retired(version)),
             pristine=not running
@@ -257,11 +257,12 @@ class Major:
         self._done = True
 
     def _build(self, old: str) -> None:
-        self._maker(old).make(server.Layout(old).directory, self.new.staging, False)
+        layout = server.Layout(old)
+        self._maker(old).make(layout.directory, self.new.staging, False)
         checkpoint = upgrade_make.control(self.new, self.new.staging)["Latest checkpoint location"]
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
         steps.note(steps.STAMP, {"from": old, "to": self.new.version, "checkpoint": checkpoint, "since": since})
-        steps.mark(f"{self.new.staging}/{steps.WHOLE}")
+        steps.mark(self.new.staging, upgrade_make.control(layout, layout.directory)["Latest checkpoint location"])
 
     def _keep(self, old: str) -> None:
         layout = server.Layout(old)
@@ -292,9 +293,9 @@ class Major:
         layout, deadline = server.Layout(self.answer["live"]), time.monotonic() + PARK_S
         while True:
             _instance, state = status.read(layout, self.params["member"], self.params["port"])
-            position = state.position if state is not None else member.last_record(layout)
-            # A stopped one's last record is where that begins; a running one's position is behind it.
-            if beyond(position, up_to) or (state is None and position == up_to):
+            record = None if state is not None else member.last_record(layout)
+            position = state.position if state is not None else record and record.end
+            if beyond(position, up_to):
                 return
             if state is None or time.monotonic() > deadline:
                 raise EstateError(

@@ -75,8 +75,7 @@ options:
         default: []
       fences:
         description: >-
-          By member, why it takes no writes (C(proof)) and the C(last_record) on its disk, where read. In check mode
-          C(pending) says that it will be.
+          By member, why it takes no writes (C(proof)) and the C(log_end) on its disk. C(pending): it will be read.
         type: dict
         default: {}
       accept_data_loss:
@@ -106,11 +105,11 @@ EXAMPLES = r"""
 RETURN = r"""
 log:
   description: >-
-    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)); of a running
-    standby, how far it has received (C(position)).
+    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)) and ends
+    (C(log_end)); of a running standby, how far it has received (C(position)).
   returned: success
   type: dict
-  sample: {last_record: 0/3000148, position: null}
+  sample: {last_record: 0/3000148, log_end: 0/30001C0, position: null}
 refused:
   description: That the member is not one to be fenced; missing where its host fails.
   returned: when C(fenced) with O(failover) is refused
@@ -187,7 +186,7 @@ class Replication:
         own = replication.Own(
             instance, member.is_fenced(), server.is_active(self.layout.unit), slots=member.slots(self.layout)
         )
-        self.log.update(last_record=None, position=state.position if state else None)
+        self.log.update(last_record=None, log_end=None, position=state.position if state else None)
         if self.check_mode and self.desired.state == STANDBY and self.desired.successor and instance.role == PRIMARY:
             # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
             self.leader = replication.Leader(instance.system_identifier, instance.timeline)
@@ -206,7 +205,8 @@ class Replication:
         torn = member.is_torn(self.layout)
         lost_primary = self.desired.lost and instance.running and instance.role == PRIMARY
         if not torn and not instance.running:
-            self.log["last_record"] = member.last_record(self.layout)
+            record = member.last_record(self.layout)
+            self.log.update(last_record=record and record.begin, log_end=record and record.end)
         return replace(
             own,
             last_record=self.log["last_record"],

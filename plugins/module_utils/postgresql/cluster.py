@@ -29,6 +29,7 @@ class Instance:
     data: absent (no directory, or an empty one), ready, broken (something that is no cluster), unknown (not looked at).
     role: primary or standby by what the data directory says, stopped or not; None without data.
     state: the control file's own word ("in production", "shut down", …).
+    aside: nothing is in place, but a cluster that pg_major_upgrade put aside.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Instance:
     system_identifier: str | None = None
     timeline: int | None = None
     state: str | None = None
+    aside: bool = False
 
     @classmethod
     def of(cls, name: str, found: dict[str, Any] | None) -> Instance:
@@ -124,6 +126,12 @@ def role_of(own: Instance, peers: tuple[Instance, ...], planned: str, patroni: b
             "promote it (playbook failover) or restore; a new, empty cluster would hide it"
         )
     doubtful = [peer for peer in peers if peer.data != ABSENT]
+    kept = [one.name for one in (own, *peers) if one.aside]
+    if kept:
+        raise EstateError(
+            f"{own.name} is bare, but {', '.join(kept)} has a cluster that pg_major_upgrade put aside: run that "
+            "playbook again, with the same words or with -e back=true; a new, empty cluster would hide it"
+        )
     if planned == PRIMARY and doubtful:
         raise EstateError(
             f"{own.name} is bare; before a new cluster is made on it, {_names(doubtful)} must be seen to be bare too: "
@@ -140,16 +148,20 @@ def plan(current: Current, desired: Desired) -> list[Change]:
             f"{current.own.describe()} is run by Patroni, and the specification says shape: streaming; nothing is "
             "changed: write shape: patroni, or take it out of Patroni's hands first (roles/postgresql/README.md)"
         )
-    if current.fenced:
+    bare = current.own.data == ABSENT
+    if current.fenced and not bare:
         raise EstateError(
             f"{current.own.describe()} is fenced: a switchover or failover stopped it for good; "
             "bring it back by the playbook rejoin"
         )
     resource = f"data directory {desired.directory}"
     changes = []
-    if current.own.data == ABSENT and role == PRIMARY:
+    if current.fenced:
+        # Of a member that was removed, and its data with it. First, since afterwards it would count.
+        changes.append(Change(f"fence of {current.own.name}", "delete", "no data behind it", None, data="unfence"))
+    if bare and role == PRIMARY:
         changes.append(Change(resource, "create", None, "primary: new cluster", data="initialise"))
-    elif current.own.data == ABSENT:
+    elif bare:
         changes.append(Change(resource, "create", None, "standby: base backup of the primary", data="clone"))
     elif role == STANDBY and current.hopeless:
         before = "standby whose next WAL the primary no longer has"

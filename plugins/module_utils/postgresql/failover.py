@@ -48,13 +48,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Fence:
-    """Why a member cannot take writes (proof, for an operator), and the last record on its disk where that was read.
+    """Why a member cannot take writes (proof, for an operator), and where the log on its disk ends, if that was read.
 
     pending: it is only foreseen, and will let the disk be read.
     """
 
     proof: str
-    last_record: str | None = None
+    log_end: str | None = None
     pending: bool = False
 
 
@@ -81,7 +81,7 @@ def situation(
         target=_seen(own),
         members=tuple(_seen(known.get(name) or {"instance": {"name": name}}) for name in others),
         fences={
-            name: Fence(fence["proof"], fence.get("last_record"), fence.get("pending", False))
+            name: Fence(fence["proof"], fence.get("log_end"), fence.get("pending", False))
             for name, fence in fences.items()
         },
         durability=durability,
@@ -134,13 +134,13 @@ def incomplete(situation: Situation) -> str | None:
     target, name = situation.target, situation.target.instance.name
     unseen = _unseen(situation)
     fences = [situation.fences[one] for one in unseen if one in situation.fences]
-    if unseen and len(fences) == len(unseen) and all(fence.last_record or fence.pending for fence in fences):
-        records = [fence.last_record for fence in fences if fence.last_record]
-        beyond = [record for record in records if lsn(record) >= lsn(target.position or "0/0")]
+    if unseen and len(fences) == len(unseen) and all(fence.log_end or fence.pending for fence in fences):
+        ends = [fence.log_end for fence in fences if fence.log_end]
+        beyond = [end for end in ends if lsn(end) > lsn(target.position or "0/0")]
         if not beyond:
             return None
         if situation.durability != STRICT:
-            return f"the log of the old primary goes on at {max(beyond, key=lsn)}, beyond what {name} has received"
+            return f"the log of the old primary goes on to {max(beyond, key=lsn)}, beyond what {name} has received"
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:

@@ -9,10 +9,15 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server, status
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import parse_history
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import (
+    Record,
+    parse_history,
+    record_end,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 FENCE = f"{STATE}/postgresql.fenced"
@@ -100,8 +105,8 @@ def whole(layout: server.Layout) -> None:
         os.unlink(_rewinding(layout))
 
 
-def last_record(layout: server.Layout) -> str | None:
-    """Where the last whole record on the disk of a stopped member begins; None when its log cannot be read to its end.
+def last_record(layout: server.Layout) -> Record | None:
+    """The last whole record on the disk of a stopped member; None when its log cannot be read to its end.
 
     Until the first checkpoint after a promotion, the control file names the timeline before it: the newest one that has
     records counts, read from where it began.
@@ -111,7 +116,8 @@ def last_record(layout: server.Layout) -> str | None:
         return None
     if control.get("Database cluster state") == "shut down":
         # In good order: its last word is this checkpoint.
-        return control["Latest checkpoint location"]
+        starts = {int(control["Latest checkpoint's TimeLineID"]): control["Latest checkpoint location"]}
+        return _read_log(layout, *starts.popitem(), ["--limit", "1"])[0]
     checkpoint = int(control["Latest checkpoint's TimeLineID"])
     starts = {checkpoint: control["Latest checkpoint location"]}
     for timeline in server.begun_timelines(layout):
@@ -126,19 +132,21 @@ def last_record(layout: server.Layout) -> str | None:
     return None
 
 
-def _read_log(layout: server.Layout, timeline: int, start: str) -> tuple[str | None, bool]:
-    """The place of the last record from there on, and whether reading ended where the log ends."""
+def _read_log(
+    layout: server.Layout, timeline: int, start: str, options: Sequence[str] = ()
+) -> tuple[Record | None, bool]:
+    """The last record from there on, and whether reading ended where the log ends."""
     wal = f"{layout.directory}/pg_wal"
-    command = [layout.program("pg_waldump"), "--path", wal, "--timeline", str(timeline), "--start", start]
+    command = [layout.program("pg_waldump"), "--path", wal, "--timeline", str(timeline), "--start", start, *options]
     last, message = None, ""
     # Read as it comes: the log since the last checkpoint may be a gigabyte.
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env={"LC_ALL": "C"}
     ) as running:
         for line in running.stdout or ():
-            record = re.search(r"\blsn: ([0-9A-F]+/[0-9A-F]+)", line)
+            record = re.search(r"len \(rec/tot\): *\d+/ *(\d+),.*\blsn: ([0-9A-F]+/[0-9A-F]+)", line)
             if record:
-                last = record[1]
+                last = Record(record[2], record_end(record[2], int(record[1])))
             else:
                 message = line
     missing = re.search(r'could not find file "([0-9A-F]{24})"', message)

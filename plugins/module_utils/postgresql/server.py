@@ -123,8 +123,10 @@ def read_instance(layout: Layout, name: str) -> Instance:
     """This host's member, running or not. Changes nothing and needs no server."""
     if not os.path.isdir(layout.directory) or not os.listdir(layout.directory):
         # A cluster of another version (the distribution was upgraded) must not be hidden by a new, empty one.
-        others = glob.glob(f"{LIBRARY}/*/{layout.name}/global/pg_control")
-        return Instance(name, data=BROKEN if others else ABSENT)
+        if glob.glob(f"{LIBRARY}/*/{layout.name}/global/pg_control"):
+            return Instance(name, data=BROKEN)
+        kept = glob.glob(f"{LIBRARY}/*/{layout.name}.estate-kept/global/pg_control")
+        return Instance(name, data=ABSENT, aside=bool(kept))
     control = control_data(layout)
     if control is None:
         return Instance(name, data=BROKEN)

@@ -28,7 +28,7 @@ class Found:
     live: versions with a cluster in place; kept, undone: versions whose cluster was put aside for the one or the other.
     role: by version, primary or standby, of live and kept clusters.
     running: the live server runs; active: its unit runs or is about to; fenced: nothing starts it.
-    built: a new cluster of the wanted version is whole, and not yet in place.
+    built: a new cluster of the wanted version is whole, made of the one in place as that is now, and not yet in place.
     boots: versions that start at boot; retired: those that were told not to.
     pristine: the server of the wanted version has not run since it was made.
     installed: versions with programs; leftovers: directories of interrupted runs of ours.
@@ -199,7 +199,8 @@ def _back(found: Found, desired: Desired) -> list[Change]:
 
 
 def _analyze(found: Found, desired: Desired) -> list[Change]:
-    if found.live != (desired.to,) or found.role[desired.to] != PRIMARY or found.analyzed:
+    # Of a run that was cut short before its start, the playbook data starts it.
+    if found.live != (desired.to,) or found.role[desired.to] != PRIMARY or found.analyzed or not found.running:
         return []
     return [Change("statistics of the planner", "create", None, "analyzed in three stages", data=("analyze",))]
 

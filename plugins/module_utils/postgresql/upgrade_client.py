@@ -24,7 +24,7 @@ PORT = 50432
 STAMP = f"{STATE}/postgresql-upgrade.json"
 REHEARSAL = f"{STATE}/postgresql-rehearsal.json"
 WHOLE = "estate-upgraded"
-"""In a new data directory: pg_upgrade and the comparison are through."""
+"""In a new data directory: pg_upgrade and the comparison are through. Holds the old cluster's last checkpoint then."""
 STARTED_S = 600
 FICLONE = 0x40049409
 KEPT, UNDONE = "kept", "undone"
@@ -119,10 +119,20 @@ def retire(old: str, serves: str) -> None:
     server.run(["systemctl", "stop", server.Layout(old).unit], "systemctl stop", (), as_user=None)
 
 
-def mark(path: str) -> None:
-    """An empty file that says something by being there."""
-    with open(path, "w", encoding="ascii"):
-        pass
+def is_made_of(directory: str, checkpoint: str | None) -> bool:
+    """Whether a new cluster is whole, and what it was made of has written nothing since that checkpoint."""
+    with contextlib.suppress(FileNotFoundError), open(f"{directory}/{WHOLE}", encoding="ascii") as file:
+        return file.read() == checkpoint
+    return False
+
+
+def mark(directory: str, checkpoint: str) -> None:
+    """Say that a new cluster is whole, and of what it was made."""
+    path = f"{directory}/{WHOLE}"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(checkpoint)
+        file.flush()
+        os.fsync(file.fileno())
     server.own(path)
     server.sync(os.path.dirname(path))
 

@@ -323,7 +323,7 @@ def test_replication_in_check_mode_leaves_open_what_the_fence_will_tell(call, mo
     monkeypatch.setattr(status, "read", lambda layout, name, port: (standby, seen))
     monkeypatch.setattr(server, "is_active", lambda unit: True)
     options = {name: value for name, value in MEMBER.items() if name != "role"}
-    fences = {"db1": {"proof": "would be stopped and fenced", "last_record": None, "pending": True}}
+    fences = {"db1": {"proof": "would be stopped and fenced", "log_end": None, "pending": True}}
     known = {"found": [], "fences": fences, "accept_data_loss": "0/3000000"}
     result = call(postgresql_replication, state="primary", failover=known, **options)
     assert [change["after"] for change in result["changes"]][0] == "primary"

@@ -94,6 +94,20 @@ def test_a_fenced_member_is_left_to_the_playbook_rejoin():
         steps(replace(PRIMARY, running=False), "primary", (peer(STANDBY),), fenced=True)
 
 
+def test_a_fence_with_no_data_behind_it_goes():
+    """remove_standby stopped it, somebody wiped its disk, and it is added again."""
+    assert steps(BARE, "standby", (peer(PRIMARY),), fenced=True) == ["unfence", "clone"]
+
+
+def test_no_new_cluster_hides_one_that_an_upgrade_put_aside():
+    """pg_major_upgrade was killed between putting the old cluster aside and the new one in place."""
+    bare, kept = peer(BARE), replace(BARE, aside=True)
+    for own, other in [(kept, bare), (BARE, peer(kept))]:
+        with pytest.raises(EstateError, match="pg_major_upgrade put aside"):
+            steps(own, "primary", (other,))
+    assert steps(kept, "standby", (peer(PRIMARY),)) == ["clone"], "its primary has the new version already"
+
+
 def test_a_primary_that_a_promotion_left_behind_is_refused():
     with pytest.raises(EstateError, match="is behind db2"):
         steps(PRIMARY, "primary", (peer(replace(STANDBY, timeline=2)),))

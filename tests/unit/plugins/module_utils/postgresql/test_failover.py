@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import failover
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import failover, replication
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.failover import Fence, Seen, Situation
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
@@ -51,7 +51,7 @@ def test_what_a_running_ones_disk_will_tell_is_not_held_against_it_yet():
     assert refused(durability="available", fences=pending) == ""
     assert "did not wait" in refused(durability="available", fences={"db1": Fence("would be switched off")})
     # A stopped one has told already.
-    assert "goes on at 0/3000100" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000100")})
+    assert "goes on to 0/3000180" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000180")})
 
 
 def test_who_has_more_goes_first():
@@ -85,7 +85,17 @@ def test_before_the_fence_the_standby_may_go_on_receiving():
 
 def test_the_old_primarys_disk_is_proof_enough():
     assert refused(durability="available", fences={"db1": Fence("stopped", "0/30000C8")}) == ""
-    assert "goes on at 0/3000100" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000100")})
+    assert "goes on to 0/3000180" in refused(durability="available", fences={"db1": Fence("stopped", "0/3000180")})
+
+
+def test_a_standby_may_have_the_beginning_of_the_last_record_only():
+    """What was sent may end with a page, in the middle of a commit that `available` has acknowledged."""
+    begins = replication.record_end("0/3001FC8", 16)
+    end = replication.record_end(begins, 64)
+    target = replace(TARGET, position="0/3002000")
+    assert lsn(begins) < lsn(target.position) < lsn(end)
+    assert "goes on to 0/3002030" in refused(durability="available", fences={"db1": Fence("off", end)}, target=target)
+    assert refused(durability="available", fences={"db1": Fence("off", "0/3002000")}, target=target) == ""
 
 
 def test_strict_in_the_file_is_not_strict_on_the_server():

@@ -203,3 +203,18 @@ def test_who_follows_wrote_nothing_the_leader_lacks(own_history, leader_history,
 
     same = all(timeline_at(own_history, place) == timeline_at(leader_history, place) for place in range(wrote + 1))
     assert (replication.diverged(own, leader) is None) == same
+
+
+@pytest.mark.parametrize(
+    ("begin", "length", "end"),
+    [
+        ("0/3000028", 54, "0/3000060"),  # aligned to 8
+        ("0/3001FC8", 56, "0/3002000"),  # up to the end of its page
+        ("0/3001FD8", 64, "0/3002030"),  # 40 bytes before the page ends, the rest behind a header of 24
+        ("0/3FFFFE0", 64, "0/4000048"),  # a segment begins with a header of 40
+        ("1/FFFFFFE0", 64, "2/48"),
+        ("0/3000028", 20000, "0/3004E78"),  # two pages on
+    ],
+)
+def test_a_record_ends_behind_the_headers_of_the_pages_it_crosses(begin, length, end):
+    assert replication.record_end(begin, length) == end

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import upgrade
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import upgrade, upgrade_client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 BOTH = frozenset({"15", "17"})
@@ -72,7 +72,8 @@ def test_the_way_of_a_primary():
     done = carry_out(STOPPED, upgrade.plan(STOPPED, desired("upgraded")))
     assert (done.live, done.kept, done.fenced) == (("17",), ("15",), False)
     assert steps(done, "upgraded") == []
-    assert steps(done, "analyzed") == ["analyze"]
+    assert steps(done, "analyzed") == [], "it has not been started yet"
+    assert steps(replace(done, running=True), "analyzed") == ["analyze"]
 
 
 def test_the_way_of_a_standby():
@@ -195,3 +196,13 @@ def test_what_an_upgrade_loses_is_named():
         "database old is missing",
         "shop: rows 5 before, 4 after",
     ]
+
+
+def test_a_new_cluster_is_put_in_place_only_if_the_old_one_wrote_nothing_since(tmp_path, monkeypatch):
+    """A run was cut short, the old server served again, and the upgrade is begun anew."""
+    monkeypatch.setattr(upgrade_client.server, "own", lambda path: None)
+    folder = str(tmp_path)
+    assert not upgrade_client.is_made_of(folder, "0/3000028")
+    upgrade_client.mark(folder, "0/3000028")
+    assert upgrade_client.is_made_of(folder, "0/3000028")
+    assert not upgrade_client.is_made_of(folder, "0/5000028")
