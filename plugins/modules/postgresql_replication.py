@@ -75,7 +75,7 @@ options:
         default: []
       fences:
         description: >-
-          By member, why it takes no writes (C(proof)) and the C(log_end) on its disk. C(pending): it will be read.
+          By member, why it takes no writes (C(proof)), and C(timeline) and C(log_end) of its disk, if not C(pending).
         type: dict
         default: {}
       accept_data_loss:
@@ -105,11 +105,11 @@ EXAMPLES = r"""
 RETURN = r"""
 log:
   description: >-
-    The write-ahead log here. Of a stopped member, where its last whole record begins (C(last_record)) and ends
+    The log here, by its C(timeline). Of a stopped member, where the last whole record begins (C(last_record)) and ends
     (C(log_end)); of a running standby, how far it has received (C(position)).
   returned: success
   type: dict
-  sample: {last_record: 0/3000148, log_end: 0/30001C0, position: null}
+  sample: {last_record: 0/3000148, log_end: 0/30001C0, timeline: 1, position: null}
 refused:
   description: That the member is not one to be fenced; missing where its host fails.
   returned: when C(fenced) with O(failover) is refused
@@ -121,10 +121,7 @@ changes:
   type: list
   elements: dict
   sample:
-    - resource: member db2
-      action: update
-      before: standby
-      after: primary
+    - {resource: member db2, action: update, before: standby, after: primary}
 controls:
   description: None. M(retailerp.estate.postgresql_replication_info) has them.
   returned: always
@@ -184,9 +181,14 @@ class Replication:
         """The member; of a stopped one the end of its log, of a running one its slots and position."""
         instance, state = self._look()
         own = replication.Own(
-            instance, member.is_fenced(), server.is_active(self.layout.unit), slots=member.slots(self.layout)
+            instance,
+            member.is_fenced(),
+            server.is_active(self.layout.unit),
+            slots=member.slots(self.layout),
+            history=member.history(self.layout, instance.timeline or 1),
         )
-        self.log.update(last_record=None, log_end=None, position=state.position if state else None)
+        position = state.position if state else None
+        self.log.update(timeline=instance.timeline, last_record=None, log_end=None, position=position)
         if self.check_mode and self.desired.state == STANDBY and self.desired.successor and instance.role == PRIMARY:
             # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
             self.leader = replication.Leader(instance.system_identifier, instance.timeline)
@@ -198,19 +200,19 @@ class Replication:
             return replace(
                 own,
                 links=health.links(state),
+                position=state.position,
                 degraded=degraded,
                 shortfalls=health.kept_from_waiting(state, degraded),
                 proven=state.summary["proven_timeline"],
             )
         torn = member.is_torn(self.layout)
         lost_primary = self.desired.lost and instance.running and instance.role == PRIMARY
-        if not torn and not instance.running:
-            record = member.last_record(self.layout)
-            self.log.update(last_record=record and record.begin, log_end=record and record.end)
+        record = None if torn or instance.running else member.last_record(self.layout)
+        if record:
+            self.log.update(last_record=record.begin, log_end=record.end)
         return replace(
             own,
             last_record=self.log["last_record"],
-            history=member.history(self.layout, instance.timeline or 1),
             torn=torn,
             links=dict.fromkeys(member.followers(self.params["port"]), 0) if lost_primary else {},
         )
@@ -274,10 +276,7 @@ class Replication:
         ]
 
     def _look(self) -> tuple[Instance, health.Status | None]:
-        """The member now; a primary whose standbys are due is given time to see them.
-
-        A member that is to be fenced for good need not answer: its disk may be full, or it may be in recovery.
-        """
+        """The member now; a primary is given time to see its standbys. One to be fenced for good need not answer."""
         if self.params["state"] == replication.FENCED and self.params["successor"] is None:
             return server.read_instance(self.layout, self.params["member"]), None
         where = (self.layout, self.params["member"], self.params["port"])

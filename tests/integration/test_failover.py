@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import xmlrpc.client
 
@@ -286,6 +287,34 @@ def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab)
     members.play("data")
     members.healthy(new)
     assert -1 not in members.rows(old) | members.rows(new)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("method", ["rewind", "clone"])
+def test_a_standby_that_went_its_own_way_is_no_successor_and_comes_back_when_told(members, lab, method):
+    """Somebody promoted it by hand, with no link to its primary, and made it a standby again: a fork of the timeline."""
+    old = members.primary()
+    new = members.standby(old)
+    cut(lab, new, old, "in", "out")
+    members.waiting("the link is gone", lambda: not members.sql(old, "SELECT 1 FROM pg_stat_replication"), timeout=60)
+    members.sql(new, "SELECT pg_promote()")
+    members.sql(new, f"SET synchronous_commit = local; INSERT INTO {TABLE} VALUES (-5, '{new}')")
+    lab.ssh(new, f"systemctl stop {UNIT} && touch {DATA}/standby.signal && chown postgres: {DATA}/standby.signal")
+    lab.ssh(new, f"nft delete table inet cut; systemctl start {UNIT}")
+    members.waiting("it answers", lambda: members.sql(new, "SELECT pg_is_in_recovery()", check=False) == "t")
+
+    lab.ssh(old, f"systemctl stop {UNIT}")
+    refused = members.play("failover", f"lost={old}", members.confirm, check=False)
+    lab.ssh(old, f"systemctl start {UNIT}")
+    assert refused.code != 0
+    assert re.search(rf"{new} is on timeline \d+, the log of the old primary ends on timeline \d+", refused.output)
+    assert members.primary() == old
+    told = members.play("rejoin", f"member={new}", check=False)
+    assert told.code != 0
+    assert "which the primary never had" in told.output
+    members.play("rejoin", f"member={new}", f"method={method}", members.confirm)
+    members.healthy(old)
+    assert -5 not in members.rows(old) | members.rows(new)
 
 
 @pytest.mark.drill

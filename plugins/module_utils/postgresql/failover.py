@@ -48,13 +48,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Fence:
-    """Why a member cannot take writes (proof, for an operator), and where the log on its disk ends, if that was read.
+    """Why a member cannot take writes (proof, for an operator), and where the log on its disk ends, if that was read,
+    on which timeline.
 
     pending: it is only foreseen, and will let the disk be read.
     """
 
     proof: str
     log_end: str | None = None
+    timeline: int | None = None
     pending: bool = False
 
 
@@ -81,7 +83,7 @@ def situation(
         target=_seen(own),
         members=tuple(_seen(known.get(name) or {"instance": {"name": name}}) for name in others),
         fences={
-            name: Fence(fence["proof"], fence.get("log_end"), fence.get("pending", False))
+            name: Fence(fence["proof"], fence.get("log_end"), fence.get("timeline"), fence.get("pending", False))
             for name, fence in fences.items()
         },
         durability=durability,
@@ -122,8 +124,8 @@ def refusals(situation: Situation, accept_data_loss: str | None = None, foreseen
         return [f"accept_data_loss is {accept_data_loss}, but {name} has received up to {target.position}: name that"]
     if doubts and accept_data_loss is None:
         return [
-            f"{doubts}. Start the old primary again if that can be done: then nothing is lost. Otherwise whatever was "
-            f"acknowledged after {target.position} is; if that is to be, run again with "
+            f"{doubts}. Start the old primary again if that can be done: then nothing is lost. Otherwise whatever "
+            f"{name} lacks is, which has received up to {target.position}; if that is to be, run again with "
             f"-e accept_data_loss={target.position}"
         ]
     return []
@@ -134,17 +136,29 @@ def incomplete(situation: Situation) -> str | None:
     target, name = situation.target, situation.target.instance.name
     unseen = _unseen(situation)
     fences = [situation.fences[one] for one in unseen if one in situation.fences]
+    forked = None
     if unseen and len(fences) == len(unseen) and all(fence.log_end or fence.pending for fence in fences):
         ends = [fence.log_end for fence in fences if fence.log_end]
         beyond = [end for end in ends if lsn(end) > lsn(target.position or "0/0")]
-        if not beyond:
+        # On another timeline the same position is another place.
+        apart = {fence.timeline for fence in fences} - {None, target.instance.timeline}
+        if not beyond and not apart:
             return None
+        if apart:
+            theirs = " and ".join(f"timeline {timeline}" for timeline in sorted(apart))
+            forked = f"{name} is on timeline {target.instance.timeline}, the log of the old primary ends on {theirs}"
         if situation.durability != STRICT:
-            return f"the log of the old primary goes on to {max(beyond, key=lsn)}, beyond what {name} has received"
+            return (
+                forked
+                or f"the log of the old primary goes on to {max(beyond, key=lsn)}, beyond what {name} has received"
+            )
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
     if not target.synchronous:
-        return f"{name} has no proof that the old primary waited for it: strict was not in force since its promotion"
+        return (
+            forked
+            or f"{name} has no proof that the old primary waited for it: strict was not in force since its promotion"
+        )
     # One of all standbys has each acknowledged write: to know which one is furthest, every one must have been seen. One
     # that was not is the old primary; a second is a standby that it may have waited for.
     if len(unseen) > 1:

@@ -35,7 +35,7 @@ class Own:
     history: (timeline, position at which it was left), oldest first, of the timelines before its own.
     torn: a rewind of its data directory was cut short; links: by standby that streams from it, bytes it is behind;
     before the fence of a lost primary those that were heard just now.
-    slots: names of the replication slots it has.
+    slots: names of the replication slots it has; position: how far a running standby has received the log.
     degraded: it waits for no standby although durability is strict; proven: the timeline for which a commit that a
     standby acknowledged says that strict is in force; shortfalls: what else keeps commits from waiting, in words.
     """
@@ -44,6 +44,7 @@ class Own:
     fenced: bool = False
     active: bool = False
     last_record: str | None = None
+    position: str | None = None
     history: tuple[tuple[int, str], ...] = ()
     slots: frozenset[str] = frozenset()
     torn: bool = False
@@ -151,6 +152,8 @@ def diverged(own: Own, leader: Leader) -> str | None:
         if left is not None:
             # This member changed its timeline where the leader did not: it was promoted by itself.
             return left if they_left is None or lsn(left) < lsn(they_left) else they_left
+        if member.running:
+            return they_left if own.position is not None and lsn(own.position) > lsn(they_left) else None
         if own.last_record is None:
             raise EstateError(f"{member.describe()}: the end of its log cannot be read, so nobody knows what it wrote")
         return they_left if lsn(own.last_record) >= lsn(they_left) else None
@@ -247,15 +250,18 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
     if own.active and not own.instance.running:
         # Its guard refuses it every few seconds; a start under way now would be taken for ours, and so its refusal.
         yield Change(f"service {desired.unit}", "stop", "starting", "stopped", data="stop")
-    fork = "an unknown position" if own.torn else None if own.instance.running else diverged(own, leader)
+    fork = "an unknown position" if own.torn else diverged(own, leader)
     if fork is not None:
-        yield from _part(own, desired, leader, fork)
+        steps = list(_part(own, desired, leader, fork))
+        if own.instance.running:
+            yield Change(f"service {desired.unit}", "stop", "running, and followed nobody", "stopped", data="stop")
+        yield from steps
     # A clone is a standby already; whatever is done again here does no harm.
     if own.instance.role == PRIMARY or fork is not None:
         yield Change(f"member {own.instance.name}", "update", own.instance.role, STANDBY, data="follow")
     if own.fenced:
         yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
-    if not own.instance.running:
+    if not own.instance.running or fork is not None:
         yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
     if kept := sorted({slot_name(name) for name in desired.others} & own.slots):
         # Nobody streams from a standby: its slots would keep WAL for ever.

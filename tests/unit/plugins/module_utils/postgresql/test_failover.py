@@ -98,6 +98,16 @@ def test_a_standby_may_have_the_beginning_of_the_last_record_only():
     assert refused(durability="available", fences={"db1": Fence("off", "0/3002000")}, target=target) == ""
 
 
+@pytest.mark.parametrize("durability", ["strict", "available"])
+def test_a_standby_that_went_its_own_way_is_not_promoted(durability):
+    """Somebody promoted it by hand: positions on two timelines do not compare, and the proof is of the first one."""
+    forked = replace(TARGET, instance=replace(TARGET.instance, timeline=2), synchronous=False)
+    read = {"db1": Fence("stopped", "0/3000080", 1)}
+    expected = "db2 is on timeline 2, the log of the old primary ends on timeline 1"
+    assert expected in refused(target=forked, fences=read, durability=durability)
+    assert refused(fences=read, durability=durability) == ""
+
+
 def test_strict_in_the_file_is_not_strict_on_the_server():
     assert "no proof that the old primary waited" in refused(target=replace(TARGET, synchronous=False))
 

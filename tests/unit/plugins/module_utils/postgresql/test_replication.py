@@ -218,3 +218,17 @@ def test_who_follows_wrote_nothing_the_leader_lacks(own_history, leader_history,
 )
 def test_a_record_ends_behind_the_headers_of_the_pages_it_crosses(begin, length, end):
     assert replication.record_end(begin, length) == end
+
+
+def test_a_running_standby_that_went_its_own_way_is_told_so_and_stopped_first():
+    """It was promoted by hand and made a standby again: it runs, and follows nobody."""
+    forked = replace(STANDBY, instance=replace(STANDBY.instance, timeline=2), history=((1, "0/3000080"),))
+    leader = Leader("42", 1)
+    with pytest.raises(EstateError, match="which the primary never had"):
+        steps(forked, "standby", leader)
+    assert steps(forked, "standby", leader, rejoin="rewind") == ["stop", "rewind", "follow", "start"]
+    # Behind a promotion elsewhere: it has received what the new primary never had, or can go on.
+    ahead = replace(STANDBY, position="0/3000100")
+    promoted = Leader("42", 2, ((1, "0/3000080"),))
+    assert steps(ahead, "standby", promoted, rejoin="clone") == ["stop", "clone", "follow", "start"]
+    assert steps(replace(ahead, position="0/3000080"), "standby", promoted) == []
