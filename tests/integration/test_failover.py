@@ -292,7 +292,7 @@ def test_a_primary_that_went_its_own_way_is_rewound_only_when_told(members, lab)
 @pytest.mark.drill
 @pytest.mark.parametrize("method", ["rewind", "clone"])
 def test_a_standby_that_went_its_own_way_is_no_successor_and_comes_back_when_told(members, lab, method):
-    """Somebody promoted it by hand, with no link to its primary, and made it a standby again: a fork of the timeline."""
+    """Somebody promoted it by hand, with no link to its primary, and made it a standby again."""
     old = members.primary()
     new = members.standby(old)
     cut(lab, new, old, "in", "out")

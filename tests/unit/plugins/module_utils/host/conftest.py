@@ -135,9 +135,12 @@ class DirectoryHost(System):
         if argv[0] == "systemctl":
             return IN_PROCESS["systemctl"](self.root, argv[1:])
         env = {**os.environ, "PATH": f"{self.root}/bin:{os.environ['PATH']}"}
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, env=env, timeout=timeout_s, check=False
-        )
+        try:
+            done = subprocess.run(
+                argv, input=stdin, capture_output=True, text=True, env=env, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return 124, "", "no end"
         return done.returncode, done.stdout, done.stderr
 
     def set_units(self, units: dict) -> None:
