@@ -96,7 +96,8 @@ scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken i
 	$(call phase,"Molecule postgresql_patroni: automatic failover under faults (about 35 min)")
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 	@molecule --base-config molecule/config.yml test -s postgresql_patroni --destroy never
-	@ESTATE_INVENTORY=molecule/postgresql_patroni/inventory pytest tests/integration/test_patroni.py tests/integration/test_etcd.py
+	@ESTATE_INVENTORY=molecule/postgresql_patroni/inventory pytest tests/integration/test_patroni.py tests/integration/test_etcd.py \
+	  tests/integration/test_rotation.py::test_nothing_fails_while_passwords_change
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 
 test: ## Everything but the slow fault drills
