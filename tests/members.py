@@ -34,11 +34,11 @@ class Members:
         return found
 
     def play(self, name, *extra, check=True):
-        """A playbook with these extra variables; the estate's file says what durability it has."""
+        """A playbook with these extra variables, or options; the estate's file says what durability it has."""
         spec = self.lab.spec()
-        spec = {**spec, "postgresql": {**spec.get("postgresql", {}), "durability": self.durability}}
-        values = [json.dumps({"estate_spec": spec}), *extra]
-        flags = [word for value in values for word in (["-e", value] if value != "--check" else [value])]
+        wanted = {"durability": self.durability, **({"standby": "optional"} if len(self.names) == 1 else {})}
+        values = [json.dumps({"estate_spec": {**spec, "postgresql": {**spec.get("postgresql", {}), **wanted}}}), *extra]
+        flags = [word for value in values for word in ([value] if value.startswith("--") else ["-e", value])]
         return self.lab.playbook(name, *flags, check=check)
 
     def rows(self, host):

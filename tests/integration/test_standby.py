@@ -1,18 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A standby leaves the pair, the estate lives without it, and a new one takes its place."""
+"""A standby leaves the pair, by order or by death; the estate lives without it, and one takes its place."""
 
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 import yaml
 
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Writer
 from ansible_collections.retailerp.estate.tests.members import DATA, VERSION, Members, Pair
 
 pytestmark = pytest.mark.drill
 
+# Not the whole lab: a scenario may have booted the database's hosts only.
+SOME = "--limit=localhost,db,app"
 STARTED = "SELECT pg_postmaster_start_time()"
 
 
@@ -23,7 +27,10 @@ def pair(lab, waiting):
         pytest.skip("one database host: no standby")
     found = Pair(lab, waiting)
     found.play("data")
+    create = f"CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
+    found.sql(found.primary(), f"SET ROLE {lab.spec()['id']}_application; {create}")
     yield found
+    found.sql(found.primary(), f"DROP TABLE {TABLE}")
     lab.playbook("data")
 
 
@@ -64,9 +71,73 @@ def test_a_standby_goes_for_good_and_another_takes_its_place(pair, lab, without)
         assert pair.sql(primary, slots) == "0", "no WAL is kept for one that is gone"
         assert alone.play("data").changed_tasks() == []
         lab.ssh(standby, f"rm -rf {DATA}")
-        pair.play("add_standby")
+        pair.play("add_standby", SOME)
     finally:
         pair.durability = "strict"
     pair.play("data")
     pair.healthy(primary)
     assert pair.sql(primary, STARTED) == started, "the primary serves all the while"
+
+
+def test_writes_that_wait_for_a_dead_standby_go_on_when_the_operator_says_so(pair, lab):
+    """README of the role, "One host is gone", first row."""
+    primary = pair.primary()
+    standby = pair.standby(primary)
+    writer = Writer(lab, pair.names)
+    pair.waiting("the first row", writer.acknowledged)
+    pair.power("kill", standby)
+    try:
+        pair.waiting("writes stall", lambda: stalled(writer), timeout=60)
+        pair.durability = "available"
+        told = pair.play("data", f"--limit=!{standby}", check=False)
+        had = writer.acknowledged()
+        pair.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20)
+        assert told.code != 0, "the standby is still planned"
+        assert "postgresql.replication" in told.output
+    finally:
+        pair.durability = "strict"
+        pair.power("start", standby)
+        pair.waiting("SSH", lambda: lab.ssh(standby, "true") == "")
+    pair.play("data")
+    promised = {number for _at, _member, number in writer.stop().acks}
+    pair.healthy(primary)
+    for host in pair.names:
+        assert promised <= pair.rows(host)
+
+
+def stalled(writer):
+    """Whether nothing was acknowledged for two seconds."""
+    had = writer.acknowledged()
+    time.sleep(2)
+    return writer.acknowledged() == had
+
+
+def test_a_primary_that_boots_alone_serves_once_the_other_one_is_given_up(pair, lab, without):
+    """The same, second row: its guard asks a standby that is dead."""
+    primary = pair.primary()
+    standby = pair.standby(primary)
+    unit = f"postgresql@{VERSION}-main"
+    pair.power("kill", standby)
+    try:
+        pair.power("kill", primary)
+        pair.power("start", primary)
+        refusal = f"{standby} does not answer"
+        pair.waiting(
+            "the guard's refusal",
+            lambda: refusal in lab.ssh(primary, f"journalctl --no-pager -b -u {unit}", check=False),
+            timeout=90,
+        )
+        alone = Members(without(standby), pair.waiting)
+        alone.durability = "available"
+        lab.ssh(primary, f"systemctl stop {unit}")
+        assert "is not started while" in pair.play("data", f"--limit={primary}", check=False).output
+        alone.play("data")
+        assert alone.primary() == primary
+        alone.sql(primary, f"INSERT INTO {TABLE} VALUES (-7, '{primary}')")
+        assert alone.play("data").changed_tasks() == []
+    finally:
+        pair.power("start", standby)
+        pair.waiting("SSH", lambda: lab.ssh(standby, "true") == "")
+    pair.play("add_standby", SOME)
+    pair.healthy(primary)
+    assert -7 in pair.rows(standby)
