@@ -107,7 +107,9 @@ class Estate:
 def estate(lab, site, odoo):
     """The estate with a table for the writers; whatever a test left of a rotation is ended."""
     found = Estate(lab, site)
-    found.sql(f"SET ROLE {found.application}; CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)")
+    # Not with the rows of a run that was killed.
+    create = f"DROP TABLE IF EXISTS {TABLE}; CREATE TABLE {TABLE} (number int PRIMARY KEY, member text)"
+    found.sql(f"SET ROLE {found.application}; {create}")
     yield found
     found.stop()
     if lab.next_secrets() or found.second_logins():
