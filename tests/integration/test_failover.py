@@ -65,9 +65,9 @@ def intruders(members, lab):
 def odoo_goes_on(lab, waiting):
     """Call it: Odoo, where the lab has one, answers from the database and writes there, and was never restarted."""
     app = lab.group("app")[0]
-    if not lab.ssh(app, "test -S /run/docker.sock && echo there", check=False):
-        return lambda: None
     started, spec = lab.started(app), lab.spec()
+    if "odoo" not in started:
+        return lambda: None
     api = Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
 
     def write():
