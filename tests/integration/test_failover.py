@@ -41,7 +41,7 @@ def members(lab, waiting):
 @pytest.fixture
 def writer(members, lab):
     """A writer as Odoo is one, that has had its first row acknowledged; numbers go on from test to test."""
-    first = max(members.rows(members.primary()), default=0) + 1
+    first = max({0, *members.rows(members.primary())}) + 1
     running = Writer(lab, members.names, first)
     members.waiting("the first row", running.acknowledged)
     yield running
@@ -373,7 +373,7 @@ def test_a_primary_whose_clock_is_an_hour_ahead_loses_nothing(members, lab, wait
     try:
         waiting("both", lambda: members.streams(old, new))
         assert float(members.sql(old, "SELECT extract(epoch FROM clock_timestamp())")) - time.time() > 3000
-        writer = Writer(lab, members.names, max(members.rows(old), default=0) + 1)
+        writer = Writer(lab, members.names, max({0, *members.rows(old)}) + 1)
         waiting("rows", lambda: writer.acknowledged() > 50)
         members.play("switchover")
         waiting("rows on the new primary", lambda: writer.ledger.members() == [old, new])
@@ -392,7 +392,7 @@ def test_a_full_disk_stops_writes_and_loses_none(members, lab, waiting, where):
     host = primary if where == "primary" else members.standby(primary)
     with small_disk(lab, host, UNIT):
         members.waiting("replication", lambda: members.streams(primary, members.standby(primary)))
-        writer = Writer(lab, members.names, max(members.rows(primary), default=0) + 1)
+        writer = Writer(lab, members.names, max({0, *members.rows(primary)}) + 1)
         try:
             waiting("the first row", writer.acknowledged)
             fill(members, host, primary)
