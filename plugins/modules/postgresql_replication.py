@@ -191,7 +191,7 @@ class Replication:
         self.log.update(timeline=instance.timeline, last_record=None, log_end=None, position=position)
         if self.check_mode and self.desired.state == STANDBY and self.desired.successor and instance.role == PRIMARY:
             # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
-            self.leader = replication.Leader(instance.system_identifier, instance.timeline)
+            self.leader = replication.Leader(instance.system_identifier, instance.timeline, own.history)
             return replace(own, instance=replace(instance, running=False), fenced=True, active=False)
         if self.desired.state == STANDBY and self.leader is None:
             self.leader = self.upstream.leader()

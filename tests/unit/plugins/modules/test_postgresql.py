@@ -301,7 +301,10 @@ def test_replication_refuses_to_fence_a_lost_primary_that_a_standby_streams_from
 
 def test_replication_foretells_that_a_primary_will_follow_its_successor(call, monkeypatch, library):
     (library / NOWHERE / "main" / "pg_replslot" / "estate_db1").mkdir(parents=True)
-    primary = cluster.Instance("db2", "ready", "primary", True, "42", 1, "in production")
+    # It was promoted before: its log has a history.
+    (library / NOWHERE / "main" / "pg_wal").mkdir()
+    (library / NOWHERE / "main" / "pg_wal" / "00000002.history").write_text("1\t0/3000080\tno recovery target\n")
+    primary = cluster.Instance("db2", "ready", "primary", True, "42", 2, "in production")
     monkeypatch.setattr(status, "read", lambda layout, name, port: (primary, None))
     monkeypatch.setattr(server, "is_active", lambda unit: True)
     options = {name: value for name, value in MEMBER.items() if name != "role"}
