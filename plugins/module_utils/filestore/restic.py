@@ -53,7 +53,8 @@ class Taken:
 class Repository:
     """One repository.
 
-    options: repository_file and password_file on this host, ca_file of the gate (none for a directory).
+    options: repository_file and password_file on this host, ca_file of the gate (none without one); may have cache, a
+    directory of our own, and more, options of restic by name (`restic options`), none of them secret.
     """
 
     def __init__(self, options: dict[str, Any], system: System | None = None) -> None:
@@ -146,9 +147,11 @@ class Repository:
     def _restic(self, words: list[str], timeout_s: float, stdin: str | None = None) -> tuple[int, str, str]:
         self._reach()
         options = ["--repository-file", self._options["repository_file"]]
-        options += ["--password-file", self._options["password_file"], "--cache-dir", CACHE]
+        options += ["--password-file", self._options["password_file"], "--cache-dir", self._options.get("cache", CACHE)]
         if self._options.get("ca_file"):
             options += ["--cacert", self._options["ca_file"]]
+        for name, value in (self._options.get("more") or {}).items():
+            options += ["--option", f"{name}={value}"]
         # At the end of its patience restic is killed, and its lock goes stale; the next run does not wait for it.
         return self._system.run(["restic", "--quiet", *options, *words], stdin, timeout_s)
 
