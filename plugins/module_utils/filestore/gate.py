@@ -66,8 +66,13 @@ def of(location: str, ca_file: str | None) -> Gate | None:
     if not said:
         return None
     url = urllib.parse.urlsplit(said[1])
+    try:
+        port = url.port or 443
+    except ValueError:
+        # Its words are a part of the address, and that may be of the password.
+        raise EstateError("the repository's address has no port that is a number; is its password encoded?") from None
     user, password = (urllib.parse.unquote(part or "") for part in (url.username, url.password))
-    return Gate(url.hostname or "", url.port or 443, url.path.rstrip("/") + "/", user, password, ca_file)
+    return Gate(url.hostname or "", port, url.path.rstrip("/") + "/", user, password, ca_file)
 
 
 def controls(gate: Gate) -> list[Control]:
