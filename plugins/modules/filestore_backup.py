@@ -12,12 +12,13 @@ short_description: Take a recovery point of Odoo's filestore beside a backup of 
 version_added: 0.1.0
 description:
   - Makes the restic repository where there is none, and the recovery point O(name) where there is none of that name.
-  - A point is the pair of a backup of the database, taken before and told by O(label), and a snapshot of the filestore. Its
-    record holds the place in the database's log that belongs to the files. It is written last, when every attachment that
-    the database knows was found in the snapshot - what is cut short at any moment is no point and is never listed.
+  - A point is the pair of a backup of the database, taken before and told by O(label), and a snapshot of the filestore.
+    Its record holds the place in the database's log that belongs to the files. It is written last, when every attachment
+    that the database knows was found in the snapshot - what is cut short at any moment is no point and is never listed.
   - Odoo's collection of attachments is held off meanwhile, by holding the row of its scheduled job as another worker of
     Odoo would. Nothing is written in the database, nobody waits, and the server lets go when this run dies.
-  - Files that were lost before are counted, named in the record and told by a control. They keep no point from being taken.
+  - Files that were lost before are counted, named in the record and told by a control. They keep
+    no point from being taken.
 author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
@@ -54,7 +55,7 @@ options:
       password: {description: "Its password.", type: str, required: true}
       ca_file: {description: "A file on the host, what signs the servers' certificates.", type: path, required: true}
   parts:
-    description: What else belongs into the record, for example images and the estate file. B(No secret), but sealed ones.
+    description: What else belongs into the record, such as images and the estate file. B(No secret), but sealed ones.
     type: dict
     default: {}
   certificates:
@@ -127,20 +128,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic, take
-from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Filestore
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import WHERE, Filestore
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
-
-WHERE = {
-    "hosts": {"type": "dict", "required": True},
-    "port": {"type": "int", "default": 5432},
-    "name": {"type": "str", "required": True},
-    "user": {"type": "str", "required": True},
-    "password": {"type": "str", "required": True, "no_log": True},
-    "ca_file": {"type": "path", "required": True},
-}
 
 
 class FilestoreBackup:
@@ -169,12 +161,12 @@ class FilestoreBackup:
         """The repository, then the point."""
         for change in changes:
             if change.data == "point":
-                asked, system = Filestore(self._params["database"]), System()
-                take.take(self._wanted, self._repository, asked, lambda: self._about(system))
+                take.take(self._wanted, self._repository, Filestore(self._params["database"]), self._about)
             else:
                 self._repository.create()
 
-    def _about(self, system: System) -> dict:
+    def _about(self) -> dict:
+        system = System()
         return {**take.versions(system), **take.certificates(system, self._params["certificates"])}
 
     def controls(self, current: take.Found) -> list[Control]:

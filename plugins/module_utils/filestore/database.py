@@ -3,10 +3,10 @@
 """What Odoo's database says of its attachments, and a pause of their collection.
 
 Odoo 14 to 19 removes files of a filestore in one place only, ir.attachment's _gc_file_store, which the scheduled job
-base.autovacuum_job runs (odoo/addons/base/models/ir_attachment.py, ir_autovacuum.py). A worker takes a job by locking its
-row, FOR UPDATE NOWAIT in 14 and SKIP LOCKED from 15 on, and leaves one that is locked for a later minute (ir_cron.py). So
-who holds the row pauses the collection, as another worker would: nothing is written, no writer waits, and when the
-holder dies, the server lets go. NO KEY UPDATE is enough for that, and other tables may go on referring to the job.
+base.autovacuum_job runs (odoo/addons/base/models/ir_attachment.py, ir_autovacuum.py). A worker takes a job by locking
+its row, FOR UPDATE NOWAIT in 14 and SKIP LOCKED from 15 on, and leaves one that is locked for a later minute
+(ir_cron.py). So who holds the row pauses the collection, as another worker would: nothing is written, no writer waits,
+and when the holder dies, the server lets go. NO KEY UPDATE is enough for that, and other tables may go on referring to the job.
 
 Not LOCK TABLE ir_attachment: the collection would wait for it, and every writer behind the collection.
 """
@@ -22,6 +22,15 @@ from ansible_collections.retailerp.estate.plugins.module_utils.filestore import 
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.database import Database
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
+#: How a module is told which database.
+WHERE = {
+    "hosts": {"type": "dict", "required": True},
+    "port": {"type": "int", "default": 5432},
+    "name": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "ca_file": {"type": "path", "required": True},
+}
 HOLD = (
     "SELECT job.id FROM ir_cron job JOIN ir_model_data data ON data.res_id = job.id "
     "WHERE data.module = 'base' AND data.name = 'autovacuum_job' AND data.model = 'ir.cron' "

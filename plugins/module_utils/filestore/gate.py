@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gate in front of a repository, asked as its client would ask it, and as an intruder with the client's password would.
+"""The gate in front of a repository, asked as its client asks it, and as an intruder with the client's password would.
 
 It speaks restic's REST protocol (restic's references, "REST Backend"). rclone with --append-only answers 403 to every
-removal but a lock's before it looks for the object (rclone, cmd/serve/restic), so asking for what is not there is harmless.
+removal but a lock's before it looks for the object (rclone, cmd/serve/restic): asking for what is not there harms nobody.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 usage: python3 -m ansible_collections.retailerp.estate.plugins.module_utils.filestore.keep CONFIGURATION
 
-It works on the store itself, past the gate, with an identity that the estate's other hosts do not have. Ends with 1 when
-anything did not hold; the unit has failed then, and role filestore_backup says so.
+It works on the store itself, past the gate, with an identity that the estate's other hosts do not have. Ends with 1
+when anything did not hold; the unit has failed then, and role filestore_backup says so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def turn(repository: Repository, said: dict[str, Any], now: float) -> dict[str, 
     after = repository.snapshots()
     stayed = {one.id for one in after} & set(old)
     if stayed:
-        raise EstateError(f"{len(stayed)} snapshots were to be forgotten and are still there: may this identity delete?")
+        raise EstateError(
+            f"{len(stayed)} snapshots were to be forgotten and are still there: may this identity delete?"
+        )
     part = f"{int(now // DAY_S) % PARTS + 1}/{PARTS}"
     repository.check(part, TIMEOUT_S)
     ahead = [one.id[:8] for one in after if one.at > now + DAY_S]

@@ -50,8 +50,8 @@ class Point:
     """A complete recovery point.
 
     record, files: ids of its two snapshots; path: where the filestore lay; label: the database's backup; lsn, wal: the
-    place in the database's log that belongs to the files, and the segment that holds it; missing: attachments whose file
-    was lost before the point was taken.
+    place in the database's log that belongs to the files, and the segment that holds it; missing: attachments whose
+    file was lost before the point was taken.
     """
 
     name: str

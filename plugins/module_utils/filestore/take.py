@@ -164,6 +164,6 @@ def controls(found: Found, now: float, oldest_s: float) -> list[Control]:
             "No attachment of the newest recovery point has lost its file",
             newest.missing if newest else 0,
             0,
-            "the files were gone from the filestore before; the record of the point names them, an older point may have them",
+            "they were gone from the filestore before; the point's record names them, an older point may have them",
         ),
     ]
