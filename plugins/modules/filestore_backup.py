@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - Makes the restic repository where there is none, and the recovery point O(name) where there is none of that name.
   - A point is the pair of a backup of the database, taken before and told by O(label), and a snapshot of the filestore.
-    Its record holds the place in the database's log that belongs to the files. It is written last, when every attachment
-    that the database knows was found in the snapshot - what is cut short at any moment is no point and is never listed.
+    Its record holds the place in the database's log that belongs to the files. It is written last, when every
+    attachment that the database knows was found in the snapshot - what is cut short at any moment is no point and is
+    never listed.
   - Odoo's collection of attachments is held off meanwhile, by holding the row of its scheduled job as another worker of
     Odoo would. Nothing is written in the database, nobody waits, and the server lets go when this run dies.
   - Files that were lost before are counted, named in the record and told by a control. They keep

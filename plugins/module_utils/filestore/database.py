@@ -6,7 +6,8 @@ Odoo 14 to 19 removes files of a filestore in one place only, ir.attachment's _g
 base.autovacuum_job runs (odoo/addons/base/models/ir_attachment.py, ir_autovacuum.py). A worker takes a job by locking
 its row, FOR UPDATE NOWAIT in 14 and SKIP LOCKED from 15 on, and leaves one that is locked for a later minute
 (ir_cron.py). So who holds the row pauses the collection, as another worker would: nothing is written, no writer waits,
-and when the holder dies, the server lets go. NO KEY UPDATE is enough for that, and other tables may go on referring to the job.
+and when the holder dies, the server lets go. NO KEY UPDATE is enough for that, and other tables may go on referring to
+the job.
 
 Not LOCK TABLE ir_attachment: the collection would wait for it, and every writer behind the collection.
 """

@@ -3,7 +3,8 @@
 """The gate in front of a repository, asked as its client asks it, and as an intruder with the client's password would.
 
 It speaks restic's REST protocol (restic's references, "REST Backend"). rclone with --append-only answers 403 to every
-removal but a lock's before it looks for the object (rclone, cmd/serve/restic): asking for what is not there harms nobody.
+removal but a lock's before it looks for the object (rclone, cmd/serve/restic): asking for what is not there
+harms nobody.
 """
 
 from __future__ import annotations
