@@ -6,12 +6,15 @@ A point is two snapshots of one restic repository. The first is the filestore. T
 names the first, the database's backup and a place in its log. It is written last, and a repository holds a snapshot
 whole or not at all: a point that was cut short has no record and is no point.
 
-Times in a repository are what the writer said. A host that was broken into can add snapshots with any time and name,
-and can take nothing away: so the oldest record of a name is the point, and age is counted by the keeper's own clock.
+Times and names in a repository are what the writer said. A host that was broken into can add snapshots with any, and
+can take nothing away: so two records of one name are both listed, by names that tell them apart, and what is forgotten
+goes by the keeper's own clock.
 """
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -66,6 +69,10 @@ class Point:
     missing: int = 0
     bytes: int = 0
 
+    def is_named(self, name: str) -> bool:
+        """Whether a record of this name is this point, be it the only one or not."""
+        return self.name in (name, f"{name}.{self.record[:8]}")
+
     def report(self) -> dict:
         """The point as it is told."""
         return {**vars(self), "at": iso(self.at)}
@@ -93,19 +100,28 @@ def record_tags(name: str, files: str, place: Mapping[str, str], counts: Mapping
 
 
 def points(snapshots: Iterable[Snapshot]) -> list[Point]:
-    """The complete points, oldest first. The first record of a name counts, later ones of that name are nobody's."""
+    """The complete points, oldest first. Those that share a name get the first digits of their record's id as well."""
     everything = list(snapshots)
-    known = {one.id: one for one in everything if FILES in one.tags}
-    found: dict[str, Point] = {}
-    for one in sorted((one for one in everything if RECORD in one.tags), key=lambda one: (one.at, one.id)):
-        name, files = one.said("name"), known.get(one.said("files"))
-        if not files or len(files.paths) != 1 or files.said("name") != name or name in found:
-            continue
-        counts = {key: _whole(one.said(key)) for key in ("attachments", "missing", "bytes")}
-        place = {key: one.said(key) for key in ("label", "lsn", "wal")}
-        if re.fullmatch(NAME, name) and None not in counts.values() and all(place.values()):
-            found[name] = Point(name, one.at, one.id, files.id, files.paths[0], **place, **counts)
-    return list(found.values())
+    files = {one.id: one for one in everything if FILES in one.tags}
+    found = [_point(one, files.get(one.said("files"))) for one in everything if RECORD in one.tags]
+    complete = sorted((point for point in found if point), key=lambda point: (point.at, point.record))
+    uses = collections.Counter(point.name for point in complete)
+    return [
+        point if uses[point.name] == 1 else dataclasses.replace(point, name=f"{point.name}.{point.record[:8]}")
+        for point in complete
+    ]
+
+
+def _point(one: Snapshot, files: Snapshot | None) -> Point | None:
+    """The point of a record and the snapshot that it names; None when either is not whole."""
+    name = one.said("name")
+    if not files or len(files.paths) != 1 or files.said("name") != name or not re.fullmatch(NAME, name):
+        return None
+    counts = {key: _whole(one.said(key)) for key in ("attachments", "missing", "bytes")}
+    place = {key: one.said(key) for key in ("label", "lsn", "wal")}
+    if None in counts.values() or not all(place.values()):
+        return None
+    return Point(name, one.at, one.id, files.id, files.paths[0], **place, **counts)
 
 
 def _whole(text: str) -> Any:
@@ -120,6 +136,11 @@ def named(known: Iterable[Point], name: str) -> Point:
     for point in known:
         if point.name == name:
             return point
+    twins = [point.name for point in known if point.is_named(name)]
+    if twins:
+        raise EstateError(
+            f"{name} was recorded {len(twins)} times, which no run of ours does; say {' or '.join(twins)}"
+        )
     there = ", ".join(point.name for point in known[-5:]) or "none"
     raise EstateError(f"there is no recovery point {name}; the newest are: {there}")
 

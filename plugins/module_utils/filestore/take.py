@@ -80,7 +80,7 @@ def refusal(options: dict[str, Any]) -> str | None:
 def plan_of(wanted: Wanted | None, found: Found) -> list[Change]:
     """The repository if there is none, and the point if one is wanted and not listed."""
     changes = [] if found.there else [Change("filestore repository", "create", None, "restic, version 2")]
-    if wanted and wanted.name not in [point.name for point in found.points]:
+    if wanted and not any(point.is_named(wanted.name) for point in found.points):
         after = {"label": wanted.label, "directory": wanted.directory}
         changes.append(Change(f"recovery point {wanted.name}", "create", None, after, data="point"))
     return changes
