@@ -3,8 +3,8 @@
 """Text sealed to a recovery key, so that only its holder can open it: the format of age, version 1, armoured.
 
 Sealing happens on the controller, as the estate's secrets hold what no host may see (the authority's key). The format
-is that of C2SP's age.md: a file key, wrapped for an X25519 recipient by HKDF-SHA256 and ChaCha20-Poly1305, and a payload
-in pieces of 64 KiB. age opens it: `age --decrypt --identity <recovery key>`.
+is that of C2SP's age.md: a file key, wrapped for an X25519 recipient by HKDF-SHA256 and ChaCha20-Poly1305, and a
+payload in pieces of 64 KiB. age opens it: `age --decrypt --identity <recovery key>`.
 
 What age draws at random is derived from the text and the recipient here: the same secrets give the same file, so a
 second run changes nothing. The text is then its own seed, and has to be one that nobody can guess.
