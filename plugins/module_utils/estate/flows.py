@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import SERVER_PORT as BACKUP_PORT
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.filestore import GATE_PORT, keeper_of
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.patroni import API_PORT
 
@@ -67,6 +68,8 @@ def host_ports(spec: dict, host: Any) -> list:
             ports.append(("postgresql.pooler", "private", POOLER_PORT))
         if "backup" in spec:
             ports.append(("pgBackRest", "private", BACKUP_PORT))
+    if spec.get("backup", {}).get("keeper") == host.name:
+        ports.append(("gate of the recovery points", "private", GATE_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
     return ports
@@ -122,6 +125,8 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
             # A backup is run by the primary, and read from a standby.
             add("postgresql_backup", [BACKUP_PORT], sources(peers, host, subnet), host.address, False)
         add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
+    if keeper_of(spec, hosts) == host:
+        add("filestore_gate", [GATE_PORT], sources(in_tier(hosts, "app"), host, subnet), host.address, False)
     if "cache" in host.tiers:
         port = [spec["redis"]["port"]]
         clients = in_tier(hosts, "app") + in_tier(hosts, "edge")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import (
     backup,
+    filestore,
     flows,
     rules,
     rules_backup,
@@ -110,6 +111,8 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "pgbouncer": slices.pgbouncer(spec, hosts, host) if "db" in host.tiers and flows.pooled(spec) else None,
         "backup": backup.of_host(spec, hosts, host),
         "backup_keeper": backup.of_keeper(spec, host),
+        "filestore": filestore.of_app(spec, hosts, host),
+        "filestore_gate": filestore.of_gate(spec, hosts, host),
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
         "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

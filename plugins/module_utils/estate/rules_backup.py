@@ -48,6 +48,11 @@ def of_backup(spec: dict, hosts: list) -> list:
     if backup is None:
         return []
     found = [*_repositories(backup.get("repositories")), *_times(backup, spec), *_keeper(backup, spec, hosts)]
+    key = backup.get("recovery_key")
+    if key is not None and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", key):
+        found.append(
+            Problem(f"{_AT}.recovery_key", "is not the public part of a recovery key, as age-keygen prints it")
+        )
     for key, (least, most, hint) in _RANGES.items():
         if key in backup and not least <= backup[key] <= most:
             found.append(Problem(f"{_AT}.{key}", f"{backup[key]} is not between {least} and {most} ({hint})"))
@@ -137,7 +142,8 @@ def of_secrets(spec: dict, secrets: Any) -> list:
     backup = spec.get("backup")
     if backup is None or not isinstance(secrets, Mapping):
         return []
-    needed = {"backup_passphrase": "retailerp.estate.estate_secrets makes it"}
+    ours = ("backup_passphrase", "filestore_gate", "filestore_key")
+    needed = dict.fromkeys(ours, "retailerp.estate.estate_secrets makes it")
     for number, place in enumerate(backup.get("repositories", [])[:2], 1):
         issued = {"s3": "the secret key", "azure": "a shared access signature (SAS)"}.get(place.get("type"))
         for who in ("host", "keeper") if issued else ():
