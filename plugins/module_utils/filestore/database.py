@@ -60,6 +60,16 @@ class Filestore(Database):
         with self._connection() as connection:
             return plan.attachments(connection.execute(ROWS).fetchall())
 
+    def rows(self) -> dict[str, int]:
+        """Rows of some tables, by which a restored database is held against its point."""
+        with self._connection() as connection:
+            return _rows(connection)
+
+    def modules(self) -> dict[str, str]:
+        """Odoo's installed modules and their versions."""
+        with self._connection() as connection:
+            return dict(connection.execute(MODULES).fetchall())
+
     @contextlib.contextmanager
     def paused(self, patience_s: int, longest_s: int) -> Iterator[Held]:
         """Hold the collection of attachments off. One that is under way is waited for.
@@ -103,13 +113,16 @@ class Held:
     def about(self) -> dict:
         """What the database is: the server's version, Odoo's modules, rows of some tables."""
         version = self._connection.execute("SHOW server_version").fetchone()[0]
-        rows = {table: self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in COUNTS}
         return {
             "server_version": version,
             "modules": dict(self._connection.execute(MODULES).fetchall()),
-            "rows": rows,
+            "rows": _rows(self._connection),
         }
 
     def still(self) -> None:
         """Raises EstateError when the pause was lost meanwhile: with the connection its lock is gone."""
         self._connection.execute("SELECT 1")
+
+
+def _rows(connection: Any) -> dict[str, int]:
+    return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in COUNTS}

@@ -96,7 +96,7 @@ def take(wanted: Wanted, repository: Places, database: Filestore, about: Callabl
         raise EstateError(f"{wanted.directory} is no directory: where does Odoo keep its files?")
     tags = [plan.FILES, f"name={wanted.name}"]
     with database.paused(PATIENCE_S, int(wanted.timeout_s) + AFTERWARDS_S) as held:
-        place = held.place()
+        place, known = held.place(), held.about()
         rows = held.attachments()
         lost = [name for name in rows.files if not os.path.isfile(f"{wanted.directory}/{name}")]
         taken = repository.backup(wanted.directory, wanted.estate, tags, wanted.timeout_s)
@@ -107,7 +107,6 @@ def take(wanted: Wanted, repository: Places, database: Filestore, about: Callabl
                 "else than Odoo's scheduled job removes files. There is no point; take it again",
                 vanished=sorted(left)[:20],
             )
-        known = held.about()
         held.still()
         counts = {"attachments": len(rows.files), "missing": len(lost), "bytes": taken.bytes}
         where = {"label": wanted.label, "lsn": place.lsn, "wal": place.wal}

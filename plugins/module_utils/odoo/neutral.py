@@ -3,8 +3,8 @@
 """What keeps a copy of an Odoo database from acting on the world, for the series 14 to 19. Pure: no I/O, no Ansible.
 
 Odoo has `neutralize` from 16 on: each module's data/neutralize.sql. Its rules are taken here by what they do, so that
-14 and 15 have them too and a copy is judged by the same list as it is made; what waits to be sent is called off besides,
-which Odoo's does not do. A rule whose table or column a database does not have does not apply to it.
+14 and 15 have them too and a copy is judged by the same list as it is made. What waits to be sent is called off
+besides, which Odoo's does not do. A rule whose table or column a database does not have does not apply to it.
 
 Nothing here names a person or a shop, so that the list can be told whole.
 """
