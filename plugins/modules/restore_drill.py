@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Restores the database with pgBackRest to the point's place in the log, into a server of its own that listens to a
     socket and nothing else; lays the filestore beside it; neutralises the copy; starts the real Odoo in a container
-    without any network; signs in, makes an order, reads an attachment; counts rows, modules and files. Then all of it is
-    removed.
+    without any network; signs in, makes an order, reads an attachment; counts rows, modules and files. Then all of it
+    is removed.
   - Every phase is timed. What was found is written as JSON below O(evidence), whether it went well or not.
   - Fails when anything does not hold. Nothing of the estate is touched or stopped.
 author:
