@@ -22,4 +22,7 @@ options:
   ca_file:
     description: A file on the host, what signs the gate's certificate.
     type: path
+  rclone_config:
+    description: A file on the host with rclone's configuration, on the keeper, which goes to the store past the gate.
+    type: path
 """

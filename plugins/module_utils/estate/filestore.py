@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import clock, minutes
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import SERIES
 
@@ -13,8 +14,13 @@ GATE_PORT = 8000
 """Where restic's own server listens by default; a gate speaks the same."""
 #: Points that stay whatever their age: an estate whose backups stopped keeps its last ones.
 KEEP_LEAST = 3
+KEEPER_AFTER_MIN = 12 * 60
+#: A drill is due after the keeper's turn, once a week.
+DRILL_AFTER_MIN = 14 * 60
 #: A day, and what the timers' jitter and a slow night may add.
 OLDEST_H = 26
+#: Minutes from the database's backup to the point. One that takes longer does no harm: the place in the log counts.
+AFTER_MIN = 60
 #: rclone's buffers and restic's index of some million files.
 MEMORY_MB = 512
 
@@ -38,6 +44,9 @@ def of_app(spec: dict, hosts: list, host: Any) -> Any:
         "directory": f"/var/lib/docker/volumes/{spec['id']}-odoo-data/_data/filestore/{own['database']}",
         "uid": own["uid"],
         "oldest_h": OLDEST_H,
+        # After the database's own, which begins then.
+        "at": f"*-*-* {clock(minutes(spec['backup']['at']) + AFTER_MIN)}:00 {spec['time_zone']}",
+        "jitter_s": spec["backup"]["jitter_minutes"] * 60,
         "gate": {"host": keeper.name, "address": keeper.address, "port": GATE_PORT},
         "recovery_key": spec["backup"].get("recovery_key"),
         "odoo": {"image": own["image"], "series": own["series"], "health_path": SERIES[own["series"]]["health_path"]},
@@ -56,6 +65,26 @@ def of_gate(spec: dict, hosts: list, host: Any) -> Any:
         "keep_days": backup["retention_days"],
         "keep_least": KEEP_LEAST,
         "memory_mb": MEMORY_MB,
-        "at": f"*-*-* {backup['at']}:00 {spec['time_zone']}",
-        "jitter_s": 3600,
+        # By day: nothing is taken then, and what was taken at night is proven.
+        "at": f"*-*-* {clock(minutes(backup['at']) + KEEPER_AFTER_MIN)}:00 {spec['time_zone']}",
+        "jitter_s": backup["jitter_minutes"] * 60,
+    }
+
+
+def of_drill(spec: dict, hosts: list, host: Any) -> Any:
+    """What the keeper needs to restore a point beside everything else; None on all other hosts."""
+    if of_gate(spec, hosts, host) is None:
+        return None
+    backup, own = spec["backup"], spec["odoo"]
+    at = clock(minutes(backup["at"]) + DRILL_AFTER_MIN)
+    return {
+        "stanza": spec["id"],
+        "database": own["database"],
+        "user": f"{spec['id']}_application",
+        "image": own["image"],
+        "uid": own["uid"],
+        "memory_mb": 1024,
+        "longest_s": 4 * 3600,
+        "at": f"{backup['full_day'].capitalize()} *-*-* {at}:00 {spec['time_zone']}",
+        "jitter_s": backup["jitter_minutes"] * 60,
     }

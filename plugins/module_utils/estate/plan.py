@@ -113,6 +113,7 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "backup_keeper": backup.of_keeper(spec, host),
         "filestore": filestore.of_app(spec, hosts, host),
         "filestore_gate": filestore.of_gate(spec, hosts, host),
+        "restore_drill": filestore.of_drill(spec, hosts, host),
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
         "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

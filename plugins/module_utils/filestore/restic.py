@@ -32,6 +32,7 @@ ARGUMENTS = {
     "repository_file": {"type": "path", "default": "/etc/estate/filestore/repository"},
     "password_file": {"type": "path", "default": "/etc/estate/filestore/key", "no_log": False},
     "ca_file": {"type": "path"},
+    "rclone_config": {"type": "path"},
 }
 
 
@@ -54,7 +55,7 @@ class Repository:
     """One repository.
 
     options: repository_file and password_file on this host, ca_file of the gate (none without one); may have cache, a
-    directory of our own, and more, options of restic by name (`restic options`), none of them secret.
+    directory of our own, and rclone_config, a file for a repository that rclone reaches.
     """
 
     def __init__(self, options: dict[str, Any], system: System | None = None) -> None:
@@ -150,8 +151,10 @@ class Repository:
         options += ["--password-file", self._options["password_file"], "--cache-dir", self._options.get("cache", CACHE)]
         if self._options.get("ca_file"):
             options += ["--cacert", self._options["ca_file"]]
-        for name, value in (self._options.get("more") or {}).items():
-            options += ["--option", f"{name}={value}"]
+        if self._options.get("rclone_config"):
+            # What restic itself starts rclone with, and where its stores are told.
+            said = f"serve restic --stdio --b2-hard-delete --config {self._options['rclone_config']}"
+            options += ["--option", f"rclone.args={said}"]
         # At the end of its patience restic is killed, and its lock goes stale; the next run does not wait for it.
         return self._system.run(["restic", "--quiet", *options, *words], stdin, timeout_s)
 
