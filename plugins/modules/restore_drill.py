@@ -49,6 +49,10 @@ options:
   image:
     description: Odoo's image, pinned by digest. The one that the point was taken with when left out.
     type: str
+  addons:
+    description: A directory on the host with the addons that the estate's releases bring along.
+    type: path
+    required: true
   uid:
     description: Number of the user that the image's Odoo runs as.
     type: int
@@ -78,6 +82,7 @@ EXAMPLES = r"""
     database: shop
     user: shop_application
     uid: 101
+    addons: /usr/local/lib/retailerp-estate/addons
     ca_file: /etc/estate/filestore/ca.pem
 """
 
@@ -127,6 +132,7 @@ def main() -> None:
             "user": {"type": "str", "required": True},
             "image": {"type": "str"},
             "uid": {"type": "int", "required": True},
+            "addons": {"type": "path", "required": True},
             "root": {"type": "path", "default": "/var/lib/retailerp-estate/drill"},
             "evidence": {"type": "path", "default": "/var/lib/retailerp-estate/drills"},
             "memory_mb": {"type": "int", "default": 1024},

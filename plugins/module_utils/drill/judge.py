@@ -30,6 +30,8 @@ def sign_in(said):
         except (OSError, xmlrpc.client.ProtocolError):
             if time.monotonic() > end:
                 raise
+            # Whoever waits for an answer hears that there will be one.
+            print(".", flush=True)
             time.sleep(1)
 
 

@@ -19,6 +19,7 @@ SOCKET = "/run/drill"
 PATIENCE_S = 300
 CONF = """\
 [options]
+addons_path = {home}/addons
 data_dir = {data}
 db_host = {socket}
 db_port = {port}
@@ -37,7 +38,7 @@ class DrilledOdoo:
     def __init__(
         self, options: dict[str, Any], root: str, data: str, socket: str, system: System | None = None
     ) -> None:
-        """options: name (of the container), image, uid, database, user, port, memory_mb."""
+        """options: name (of the container), image, addons (ours, a directory), uid, database, user, port, memory_mb."""
         self._options, self._root, self._data, self._socket = options, root, data, socket
         self._system, self._engine = system or System(), Engine()
         self._id = ""
@@ -47,7 +48,10 @@ class DrilledOdoo:
         said, uid = self._options, self._options["uid"]
         home = f"{self._root}/odoo"
         self._system.make_directory(home, uid, uid, 0o500)
-        conf = CONF.format(data=DATA, socket=SOCKET, **{key: said[key] for key in ("port", "database", "user")})
+        self._system.make_directory(f"{home}/addons", uid, uid, 0o500)
+        conf = CONF.format(
+            home=HOME, data=DATA, socket=SOCKET, **{key: said[key] for key in ("port", "database", "user")}
+        )
         asked = {"database": said["database"], "login": "admin", "password": password, "patience_s": PATIENCE_S}
         source = importlib.util.find_spec(judge.__name__).loader.get_source(judge.__name__)
         for name, text in (("odoo.conf", conf), ("judge.json", json.dumps(asked)), ("judge.py", source)):
@@ -63,7 +67,12 @@ class DrilledOdoo:
 
     def _body(self, home: str) -> dict:
         said = self._options
-        mounts = [(home, HOME, True), (self._data, DATA, False), (self._socket, SOCKET, True)]
+        mounts = [
+            (home, HOME, True),
+            (said["addons"], f"{HOME}/addons", True),
+            (self._data, DATA, False),
+            (self._socket, SOCKET, True),
+        ]
         container = Container(
             name="drill",
             image=said["image"],

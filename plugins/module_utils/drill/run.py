@@ -87,7 +87,7 @@ class Run:
         if not image:
             raise EstateError("the point's record names no image of Odoo; give one")
         options = {"name": f"{said['stanza']}-drill", "image": image, "port": PORT}
-        options |= {key: said[key] for key in ("uid", "database", "user", "memory_mb")}
+        options |= {key: said[key] for key in ("addons", "uid", "database", "user", "memory_mb")}
         return DrilledOdoo(options, root, f"{root}/files", server.socket, self._system)
 
     def _carry_out(self, drill: plan.Drill, root: str, server: Server, odoo: DrilledOdoo) -> None:

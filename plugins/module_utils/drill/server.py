@@ -8,7 +8,6 @@ Options are those of pgBackRest 2.44 and later (pgbackrest.org/command.html#comm
 from __future__ import annotations
 
 import os
-import shutil
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
@@ -59,7 +58,13 @@ class Server:
         # Whoever reaches the socket is let in: its directory is the door, and passwords may have changed since.
         self._system.write(self._hba, b"local all all trust\n", uid, gid, 0o600)
         words = [self._program("pg_ctl"), "-D", self._data, "-l", self._log, "-w", "-t", str(START_S)]
-        self._as_postgres([*words, "-o", f"-c config_file={self._configuration}", "start"], self._told(), START_S + 60)
+        told = f"the restored database does not start; see {self._log}"
+        self._as_postgres([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)
+        # Without hot standby pg_ctl takes a server for started that has yet to replay its log.
+        while self._system.run([self._program("pg_isready"), "-q", "-h", self.socket])[0] != 0:
+            if not os.path.exists(f"{self._data}/postmaster.pid"):
+                raise EstateError(f"the log could not be replayed to the point{self._tail()}")
+            self._system.pause(1)
 
     def stop(self) -> None:
         """Stop it at once; it is thrown away."""
@@ -72,9 +77,6 @@ class Server:
                 return f"/usr/lib/postgresql/{file.read().strip()}/bin/{name}"
         except FileNotFoundError:
             raise EstateError(f"{self._data} holds no cluster") from None
-
-    def _told(self) -> str:
-        return f"the restored database does not start; see {self._log}"
 
     def _as_postgres(self, words: list[str], what: str, timeout_s: float) -> None:
         code, out, err = self._system.run(["runuser", "-u", USER, "--", *words], None, timeout_s)
@@ -90,8 +92,3 @@ class Server:
                 return " | " + " | ".join(file.read().splitlines()[-5:])
         except OSError:
             return ""
-
-    def remove(self) -> None:
-        """What is left of it."""
-        for path in (self._data, self.socket):
-            shutil.rmtree(path, ignore_errors=True)

@@ -84,6 +84,9 @@ def plan_of(found: Found, directory: str) -> list[Change]:
 def carry_out(repository: Repository, found: Found, directory: str, owner: tuple[int, int], timeout_s: float) -> None:
     """Lay the files back: first beside the filestore, then each into its place in one step."""
     names = found.to_restore
+    if not names:
+        make(directory, owner)
+        return
     aside = f"{directory}.restoring"
     shutil.rmtree(aside, ignore_errors=True)
     os.makedirs(aside, mode=0o700)
