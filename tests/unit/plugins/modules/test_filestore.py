@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules filestore_backup, filestore_backup_info, filestore_restore, odoo_neutralise and restore_drill, on stand-ins."""
+"""filestore_backup, filestore_backup_info, filestore_restore, odoo_neutralise and restore_drill, on stand-ins."""
 
 from __future__ import annotations
 
