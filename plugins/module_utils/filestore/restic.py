@@ -22,9 +22,10 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 CACHE = "/var/cache/retailerp-estate/restic"
 QUICK_S = 300
 #: The codes of restic 0.17 and later for a repository that is not there and a key that does not open it.
-NO_REPOSITORY, WRONG_KEY = 10, 12
+NO_REPOSITORY, LOCKED, WRONG_KEY = 10, 11, 12
 #: What the older ones say instead.
 _SAYS_NONE = re.compile(r"(Is there a repository at|unable to open config file|does not exist)")
+_SAYS_LOCKED = re.compile(r"repository is already locked")
 _SAYS_WRONG = re.compile(r"wrong password or no key found")
 
 #: How a module is told where the repository is.
@@ -39,6 +40,10 @@ ARGUMENTS = {
 def ready(options: dict[str, Any]) -> bool:
     """Whether this host has what it takes to ask; a bare one has not."""
     return bool(shutil.which("restic")) and os.path.exists(options["repository_file"])
+
+
+class RepositoryLocked(EstateError):
+    """Another client is at work, or was killed: restic takes its lock for stale after half an hour."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,8 @@ class Repository:
             return EstateError("there is no restic on this host; run role filestore_backup")
         if code == WRONG_KEY or _SAYS_WRONG.search(err):
             return EstateError(f"the key in {self._options['password_file']} does not open {self.address}")
+        if code == LOCKED or _SAYS_LOCKED.search(err):
+            return RepositoryLocked(f"the repository {self.address} is locked: {' '.join(err.split())[:300]}")
         if code == 124:
             return EstateError(f"the repository {self.address} could not {what}: {err}")
         told = " ".join((err.strip() or out.strip()).split())[-600:]

@@ -157,6 +157,39 @@ def test_the_keeper_forgets_and_proves():
     assert store.snapshots() == []
 
 
+def test_the_keeper_waits_for_who_is_at_work_and_for_the_lock_of_who_is_dead():
+    """A client that was killed leaves a lock, which nobody but time can tell from one that is held."""
+    waited = []
+
+    class Locked(Store):
+        def forget(self, ids, timeout_s):
+            if len(waited) < 31:
+                raise restic.RepositoryLocked("locked by PID 6761 on app1")
+            super().forget(ids, timeout_s)
+
+    assert keep.turn(Locked([OLD]), SAID, NOW, waited.append)["forgotten"] == 1
+    assert sum(waited) < 3600
+
+
+def test_the_keeper_does_not_wait_for_ever():
+    class Locked(Store):
+        def check(self, part, timeout_s):
+            raise restic.RepositoryLocked("locked by PID 6761 on app1")
+
+    waited = []
+    with pytest.raises(EstateError, match="locked by"):
+        keep.turn(Locked([]), SAID, NOW, waited.append)
+    assert sum(waited) == keep.PATIENCE_S
+
+
+@pytest.mark.parametrize(
+    "answer", [(11, "", "x"), (1, "", "unable to create lock: repository is already locked by PID 1")]
+)
+def test_a_lock_is_told_from_other_failures(made, answer):
+    with pytest.raises(restic.RepositoryLocked):
+        made(answer).forget(["x"], 10)
+
+
 def test_the_keeper_believes_no_success_that_it_does_not_see():
     with pytest.raises(EstateError, match="still there: may this identity delete"):
         keep.turn(Store([OLD], refuses=True), SAID, NOW)
