@@ -108,8 +108,8 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
         "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
         "pgbouncer": slices.pgbouncer(spec, hosts, host) if "db" in host.tiers and flows.pooled(spec) else None,
-        "backup": backup.of_host(spec, hosts, host),
-        "backup_keeper": backup.of_keeper(spec, host),
+        "backup": backup.of_host(spec, host),
+        "backup_keeper": backup.of_keeper(spec, hosts, host),
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
         "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

@@ -44,7 +44,7 @@ class Limits:
 class Archiver:
     """The primary's archiver. Times since the epoch, None for never.
 
-    waiting: segments not handed over yet, by the server's count and by pgBackRest's queue; oldest_waiting_s: since when.
+    waiting: segments that no store has taken yet; oldest_waiting_s: for how long the first of them.
     dropped: segments that the queue's cap has cost; problem: what pgBackRest said of the one it could not store.
     """
 
@@ -61,12 +61,16 @@ class Archiver:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read on one member. archiver: None on a standby, which archives nothing."""
+    """What was read on one host. archiver: None where no primary runs, as nobody else archives.
+
+    keeper: it is the one that makes the backups, so that their age is its affair.
+    """
 
     account: backup.Account
     now: float
     archiver: Archiver | None = None
     locks: Mapping[int, Lock] = field(default_factory=dict)
+    keeper: bool = False
 
 
 def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[int, int]) -> list[Control]:
@@ -87,10 +91,10 @@ def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[
 def vitals(seen: Seen, stores: Sequence[int], limits: Limits) -> list[Control]:
     """What shows in time: age, damage, and an archiver that does not get through."""
     found: list[Control] = []
-    for number in stores:
+    for number in stores if seen.keeper else ():
         found += _ages(seen, number, limits)
         damaged = sorted(one.label for one in seen.account.backups if one.store == number and one.damaged)
-        hint = "pages failed their checksum while they were copied: see the log below /var/log/pgbackrest, then make a full backup"
+        hint = "pages failed their checksum while they were copied: see /var/log/estate-keeper, then make a full backup"
         title = f"No backup in store {number} has damaged pages"
         found.append(Control.check(f"backup.{number}.damaged", title, damaged, [], hint))
     return found + (list(_archiver(seen.archiver, seen.now, limits)) if seen.archiver else [])
