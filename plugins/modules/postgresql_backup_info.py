@@ -61,6 +61,12 @@ report:
   sample:
     stores: [{number: 1, code: 0, message: ok, system_identifier: "7391", version: "17"}]
     backups: [{store: 1, label: 20260103-223012F, type: full, seconds: 41}]
+summary:
+  description: The same for people, a line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["store 1: full 20260103-223012F, 11.2 h ago, took 41 s, 310.2 MiB of 2.1 GiB"]
 controls:
   description: What must hold before anything goes on, and whether it does.
   returned: success
@@ -136,6 +142,7 @@ def main() -> None:
             "archiver": vars(working) if working else None,
             "locks": {number: vars(lock) for number, lock in locks.items()},
         },
+        summary=backup_health.summary(seen, stores),
         controls=[control.report() for control in backup_health.controls(seen, stores, stanza, wanted)],
         vitals=[control.report() for control in backup_health.vitals(seen, stores, limits)],
     )

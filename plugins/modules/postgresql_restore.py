@@ -81,16 +81,13 @@ controls:
   type: list
   elements: dict
   sample: []
-seconds:
-  description: How long each step took.
+restore:
+  description: >-
+    How many C(seconds) each step took, and whether a restore is C(through), that is, has ended while the old data is still
+    kept.
   returned: success
   type: dict
-  sample: {stage: 41.2, stop: 1.1, place: 0.1, start: 2.0, recover: 12.4}
-through:
-  description: Whether a restore has ended and the old data is still kept.
-  returned: success
-  type: bool
-  sample: true
+  sample: {seconds: {stage: 41.2, stop: 1.1, place: 0.1, start: 2.0, recover: 12.4}, through: true}
 """
 
 import contextlib
@@ -180,7 +177,7 @@ def main() -> None:
 
     def make(lock: int | None) -> tuple[Restore, dict]:
         capability = Restore(module.params, lock)
-        return capability, capability.told
+        return capability, {"restore": capability.told}
 
     # The same lock as postgresql_cluster's: both work on the data directory.
     runner.run_holding(module, "postgresql_cluster", make)

@@ -181,3 +181,35 @@ def _lock(lock: Lock | None, number: int, wanted: int) -> Iterator[Control]:
         "Object Lock with a default retention in mode COMPLIANCE, or a locked immutability policy; or write lock_days"
     )
     yield Control(name, title, "pass" if holds else "fail", told, f"at least {wanted} days", "" if holds else hint)
+
+
+def summary(seen: Seen, stores: Sequence[int]) -> list[str]:
+    """What an operator wants to know, a line each: every backup, newest first, the archive, the lock."""
+    lines = []
+    for number in stores:
+        store = seen.account.of(number)
+        if store.code not in (backup.OK, backup.NO_BACKUP):
+            lines.append(f"store {number}: {' '.join(store.message.split())}")
+        own = sorted((one for one in seen.account.backups if one.store == number), key=lambda one: -one.ended)
+        lines += [
+            f"store {number}: {one.type} {one.label}, {(seen.now - one.ended) / HOUR:.1f} h ago, took "
+            f"{one.ended - one.began} s, {_bytes(one.stored)} of {_bytes(one.size)}{', damaged' if one.damaged else ''}"
+            for one in own
+        ] or [f"store {number}: no backup"]
+        lines += [
+            f"store {number}: WAL {archive['id']} from {archive['first']} to {archive['last']}"
+            for archive in seen.account.archives.get(number, ())
+        ]
+        lock = seen.locks.get(number)
+        if lock:
+            said = f"{lock.mode}, {lock.days} days" if lock.mode else lock.error or "none"
+            lines.append(f"store {number}: lock {said}")
+    if seen.archiver:
+        lines.append(
+            f"archiver: {seen.archiver.waiting} segments wait, the oldest for {seen.archiver.oldest_waiting_s:.0f} s"
+        )
+    return lines + (["a backup runs"] if seen.account.busy else [])
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
