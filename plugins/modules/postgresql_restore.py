@@ -83,8 +83,8 @@ controls:
   sample: []
 restore:
   description: >-
-    How many C(seconds) each step took, and whether a restore is C(through), that is, has ended while the old data is still
-    kept.
+    How many C(seconds) each step took, and whether a restore is C(through), that is, has ended while the old data is
+    still kept.
   returned: success
   type: dict
   sample: {seconds: {stage: 41.2, stop: 1.1, place: 0.1, start: 2.0, recover: 12.4}, through: true}

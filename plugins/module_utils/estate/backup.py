@@ -57,7 +57,8 @@ def complete(backup: dict, spec: dict, hosts: list) -> None:
             backup.setdefault("incremental_at", clock(closed + length // 2))
         free = [day for day in DAYS if day not in hours["days"]]
         backup.setdefault("full_day", free[-1] if free else "sun")
-    backup["repositories"] = [_completed(place, backup, spec) for place in backup.get("repositories", [])]
+    if "repositories" in backup:
+        backup["repositories"] = [_completed(place, backup, spec) for place in backup["repositories"]]
 
 
 def _completed(place: dict, backup: dict, spec: dict) -> dict:

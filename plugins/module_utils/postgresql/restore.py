@@ -94,7 +94,7 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     _ = desired.asked.kind
     if current.kept and current.done and current.asked != desired.asked:
         raise EstateError(
-            f"the data of before the last restore, to {current.asked.to if current.asked else 'somewhere'}, is still kept; "
+            f"the data of before the restore to {current.asked.to if current.asked else 'somewhere'} is still kept; "
             "end that one first (-e finish=true), so that never two are given up at once"
         )
     if current.kept and current.done:
