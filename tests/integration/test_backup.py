@@ -95,6 +95,7 @@ def test_with_a_database_hosts_credentials_no_backup_is_deleted_or_overwritten(p
         f"{program} repo-rm backup/{stanza}/{label}/backup.manifest",
         f"{program} repo-rm --recurse backup/{stanza}/{label}",
         f"echo forged | {program} repo-put backup/{stanza}/backup.info",
+        f"echo forged | {program} repo-put archive/{stanza}/archive.info",
         f"{program} expire --repo{number}-retention-full=1",
     ):
         said = lab.ssh(host, f"{attempt} >/dev/null 2>/run/said; echo $?; cat /run/said; rm -f /run/said")

@@ -94,7 +94,7 @@ def policy() -> str:
     rules = [
         (both, READ, everything),
         (both, LIST, f"arn:aws:s3:::{NAME}"),
-        (["lab-host"], PUT, f"arn:aws:s3:::{NAME}/{STANZA}/archive/*"),
+        (["lab-host"], PUT, f"arn:aws:s3:::{NAME}/{STANZA}/archive/{STANZA}/*-*/*"),
         (["lab-keeper"], [*PUT, "s3:DeleteObject"], everything),
     ]
     statements = [
