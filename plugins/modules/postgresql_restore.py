@@ -15,8 +15,8 @@ description:
   - C(staged) restores into a directory beside the old one while the old server goes on; that takes as long as the copy
     does, and as much room. C(restored) then stops the server, lets the new data take the old one's place, starts it and
     waits until recovery has ended and it takes writes, on a timeline of its own.
-  - The old data lies beside it as C(main.estate-before) until C(finished) removes it. A second restore to anything else
-    is refused meanwhile, unless the first never came out of recovery.
+  - The old data lies beside it as C(main.estate-before) until C(finished) removes it, or C(back) lets it serve again. A
+    second restore to anything else is refused meanwhile, unless the first never came out of recovery.
   - Interrupted anywhere, it is run again with the same options.
   - For servers that systemd starts, not for those of Patroni.
 author:
@@ -35,7 +35,7 @@ options:
   state:
     description: How far to go.
     type: str
-    choices: [staged, restored, finished]
+    choices: [staged, restored, back, finished]
     required: true
   to:
     description: >-
@@ -96,13 +96,19 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import member, restore, restore_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    client,
+    member,
+    restore,
+    restore_client,
+    server,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 ARGUMENTS = {
     "member": {"type": "str", "required": True},
     "stanza": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["staged", "restored", "finished"], "required": True},
+    "state": {"type": "str", "choices": ["staged", "restored", "back", "finished"], "required": True},
     "to": {"type": "str", "default": "latest"},
     "timeline": {"type": "int"},
     "processes": {"type": "int", "default": 2},
@@ -166,6 +172,12 @@ class Restore:
 
     def _recover(self) -> None:
         restore_client.recover(self.layout, self.params["port"])
+
+    def _unplace(self) -> None:
+        restore_client.unplace(self.layout)
+
+    def _serve(self) -> None:
+        client.connect(self.params["port"], wait_s=server.READY_WAIT_S).close()
 
     def _finish(self) -> None:
         restore_client.finish(self.layout)

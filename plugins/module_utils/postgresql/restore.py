@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import ABSENT, READY, Instance
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
-STAGED, RESTORED, FINISHED = "staged", "restored", "finished"
+STAGED, RESTORED, BACK, FINISHED = "staged", "restored", "back", "finished"
 LATEST = "latest"
 LABEL = r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?"
 TIME = r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)"
@@ -77,7 +77,8 @@ class Current:
 
 @dataclass(frozen=True)
 class Desired:
-    """What is wanted: staged (new data beside the old, nothing stops), restored, or finished (the old data removed)."""
+    """What is wanted: staged (new data beside the old, nothing stops), restored, back (the old data serves again), or
+    finished (the old data is removed)."""
 
     state: str
     directory: str
@@ -87,8 +88,8 @@ class Desired:
 
 def plan(current: Current, desired: Desired) -> list[Change]:
     """The steps, in order; the data of each Change names it for apply()."""
-    if desired.state == FINISHED:
-        return list(_finish(current, desired))
+    if desired.state in (FINISHED, BACK):
+        return list((_finish if desired.state == FINISHED else _back)(current, desired))
     if desired.asked is None:
         raise EstateError("what to restore to is not said")
     _ = desired.asked.kind
@@ -123,6 +124,28 @@ def _restore(current: Current, desired: Desired) -> Iterable[Change]:
     if not placed or not current.own.running:
         yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
     yield Change(f"recovery of {current.own.name}", "run", None, f"ended at {asked.to}, takes writes", data="recover")
+
+
+def _back(current: Current, desired: Desired) -> Iterable[Change]:
+    """The old data takes its place again. What was written since the restore goes with what was restored."""
+    if not current.kept:
+        # It is there again already, or nothing was ever restored.
+        if current.fenced or not current.own.running:
+            yield from _up(current, desired)
+        return
+    if not current.fenced:
+        yield Change(f"fence of {current.own.name}", "create", None, "the server does not start", data="fence")
+    if current.own.running or current.active:
+        yield Change(f"service {desired.unit}", "stop", "running", "stopped", data="stop")
+    yield Change(f"data directory {desired.directory}", "update", "restored", "as before the restore", data="unplace")
+    yield from _up(current, desired, fenced=True)
+
+
+def _up(current: Current, desired: Desired, fenced: bool = False) -> Iterable[Change]:
+    if current.fenced or fenced:
+        yield Change(f"fence of {current.own.name}", "delete", "the server does not start", None, data="unfence")
+    yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
+    yield Change(f"server of {current.own.name}", "run", None, "takes writes", data="serve")
 
 
 def _finish(current: Current, desired: Desired) -> Iterable[Change]:

@@ -94,6 +94,18 @@ def place(layout: server.Layout) -> None:
     server.sync(os.path.dirname(layout.directory))
 
 
+def unplace(layout: server.Layout) -> None:
+    """The old data in its place again. A host that had none is bare again."""
+    shutil.rmtree(layout.directory, ignore_errors=True)
+    if os.listdir(kept(layout)):
+        os.rename(kept(layout), layout.directory)
+    else:
+        os.rmdir(kept(layout))
+    server.sync(os.path.dirname(layout.directory))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(NOTE)
+
+
 def recover(layout: server.Layout, port: int) -> None:
     """Wait until the server takes writes, then forget how it came there. Fails in the server's own words."""
     end = time.monotonic() + START_S

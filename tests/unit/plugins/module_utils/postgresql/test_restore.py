@@ -79,6 +79,21 @@ def test_two_are_never_given_up_at_once():
         steps(Current(RUNNING, kept=True, asked=NOON, done=True), asked=LATEST)
 
 
+def test_the_way_back_puts_the_old_data_in_its_place():
+    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "back") == [
+        *("fence", "stop", "unplace", "unfence", "start", "serve")
+    ]
+    assert steps(Current(STOPPED, kept=True, asked=NOON, fenced=True), "back") == [
+        "unplace",
+        "unfence",
+        "start",
+        "serve",
+    ]
+    # After the rename.
+    assert steps(Current(STOPPED, fenced=True), "back") == ["unfence", "start", "serve"]
+    assert steps(Current(RUNNING), "back") == []
+
+
 def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through():
     assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "finished") == ["finish"]
     assert steps(Current(RUNNING), "finished") == []
