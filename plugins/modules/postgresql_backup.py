@@ -11,32 +11,30 @@ module: postgresql_backup
 short_description: Make or upgrade the stanza of a cluster's backups, prove the archive, make a backup
 version_added: 0.1.0
 description:
-  - Compares what pgBackRest says of the stanza with the cluster that runs. On the primary alone makes the stanza where a
-    store lacks it, and upgrades it after the cluster was upgraded. On a standby nothing is done.
-  - Outside check mode the primary then proves the archive with C(pgbackrest check) - a segment of WAL is switched and
+  - Compares what pgBackRest says of the stanza with the cluster that runs. Makes the stanza where a store lacks it, and
+    upgrades it after the cluster was upgraded.
+  - Outside check mode the archive is then proven by C(pgbackrest check) - the primary switches a segment of WAL, which
     must arrive in every store.
   - A store that holds another cluster of the same version is refused, since pgBackRest would take it over.
-  - Goes by the configuration on the host, which the role C(retailerp.estate.postgresql_backup) writes.
+  - Runs on the host that makes the backups, by the configuration which the role C(retailerp.estate.postgresql_backup)
+    wrote there.
 author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
-  - retailerp.estate.postgresql_server
+  - retailerp.estate.postgresql_backup
 options:
-  stanza:
-    description: Name of the stanza.
-    type: str
-    required: true
-  repositories:
-    description: Numbers of the stores.
-    type: list
-    elements: int
-    default: [1]
-  role:
-    description: What this member becomes where no data is there yet.
-    type: str
-    choices: [primary, standby]
-    default: primary
+  cluster:
+    description: The primary that runs, as M(retailerp.estate.postgresql_replication_info) found it.
+    type: dict
+    default: {}
+    suboptions:
+      system_identifier:
+        description: Its system identifier. Only check mode may do without.
+        type: str
+      version:
+        description: Its major version.
+        type: str
   now:
     description: >-
       Make a backup of this type at once, in every store, and wait for its end. This is the one thing that a second run
@@ -50,10 +48,14 @@ EXAMPLES = r"""
   retailerp.estate.postgresql_backup:
     stanza: shop
     repositories: [1, 2]
+    cluster:
+      system_identifier: "{{ hostvars.db1.postgresql_found.instance.system_identifier }}"
+      version: "17"
 
 - name: Make a full backup
   retailerp.estate.postgresql_backup:
     stanza: shop
+    cluster: {system_identifier: "7391184432017", version: "17"}
     now: full
 """
 
@@ -82,43 +84,40 @@ controls:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_client, server
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_client
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
+CLUSTER = {"system_identifier": {"type": "str"}, "version": {"type": "str"}}
 ARGUMENTS = {
-    "stanza": {"type": "str", "required": True},
-    "repositories": {"type": "list", "elements": "int", "default": [1]},
-    "role": {"type": "str", "choices": ["primary", "standby"], "default": "primary"},
+    **backup_client.ARGUMENTS,
+    "cluster": {"type": "dict", "default": {}, "options": CLUSTER},
     "now": {"type": "str", "choices": list(backup.TYPES)},
-    **server.ARGUMENTS,
 }
 
 
 class Stanza:
-    """The capability: one stanza, as one member sees it."""
+    """The capability: one stanza in all of its stores."""
 
     def __init__(self, params: dict, check_mode: bool) -> None:
-        self.stanza, self.stores = params["stanza"], tuple(params["repositories"])
-        self.role, self.now, self.check_mode = params["role"], params["now"], check_mode
-        self.layout = server.Layout.of(params)
+        self.client, self.cluster = backup_client.Client.of(params), params["cluster"]
+        self.now, self.check_mode = params["now"], check_mode
         self.before: dict | None = None
 
-    def read(self) -> backup.Current:
-        """The member, and pgBackRest's account."""
-        own = server.read_instance(self.layout, "this host")
-        found = backup.Current(own, self.layout.version, backup_client.account(self.stanza, self.stores))
+    def read(self) -> backup.Account:
+        """pgBackRest's account."""
+        if not self.check_mode and not self.cluster.get("system_identifier"):
+            raise EstateError("no primary runs that a stanza could be made of: run data first")
+        found = self.client.account()
         if self.before is None:
-            newest = {number: found.account.newest(number) for number in self.stores}
+            newest = {number: found.newest(number) for number in self.client.stores}
             self.before = {number: one.label if one else None for number, one in newest.items()}
         return found
 
-    @property
-    def desired(self) -> backup.Desired:
-        return backup.Desired(self.stanza, self.stores, self.role, self.now, self.before)
-
-    def plan(self, current: backup.Current) -> list[Change]:
+    def plan(self, current: backup.Account) -> list[Change]:
         """Pure; see module_utils/postgresql/backup.py."""
-        return backup.plan(current, self.desired)
+        known = {key: value for key, value in self.cluster.items() if value is not None}
+        desired = backup.Desired(self.client.stanza, self.client.stores, **known, now=self.now, before=self.before)
+        return backup.plan(current, desired)
 
     def apply(self, changes: list[Change]) -> None:
         """Carry out each step."""
@@ -126,26 +125,26 @@ class Stanza:
             getattr(self, f"_{change.data}")()
 
     def _create(self) -> None:
-        backup_client.must(self.stanza, "stanza-create", timeout_s=backup_client.CHECK_S)
+        self.client.must("stanza-create", timeout_s=backup_client.CHECK_S)
 
     def _upgrade(self) -> None:
-        backup_client.must(self.stanza, "stanza-upgrade", timeout_s=backup_client.CHECK_S)
+        self.client.must("stanza-upgrade", timeout_s=backup_client.CHECK_S)
 
     def _back_up(self) -> None:
         backup_client.back_up(self.now)
 
-    def controls(self, current: backup.Current) -> list[Control]:
-        """The proof of the archive, by the primary."""
-        if self.check_mode or not backup.acts(current, self.desired):
+    def controls(self, current: backup.Account) -> list[Control]:
+        """The proof of the archive."""
+        if self.check_mode:
             return []
-        code, out, err = backup_client.call(self.stanza, "check", timeout_s=backup_client.CHECK_S)
+        code, out, err = self.client.call("check", timeout_s=backup_client.CHECK_S)
         return [
             Control.check(
                 "backup.check",
                 "A segment of WAL that is switched now arrives in every store",
                 backup_client.complaint(out, err) if code else "arrived",
                 "arrived",
-                "see /var/log/pgbackrest and the server's log",
+                "see /var/log/estate-keeper here, /var/log/pgbackrest and the server's log on the primary",
             )
         ]
 

@@ -11,28 +11,24 @@ module: postgresql_backup_info
 short_description: Read and judge a cluster's archive and backups
 version_added: 0.1.0
 description:
-  - Reads what pgBackRest says of each store, on the primary how the archiver gets on, and asks the stores what they lock.
-    Changes nothing.
+  - Reads what pgBackRest says of each store, and on the primary how the archiver gets on. As the keeper it judges the
+    backups' age, too, and asks the stores what they lock. Changes nothing.
   - Stores that do not answer, and backups that are not there, are no error but controls that do not hold.
 author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
   - retailerp.estate.postgresql_server
+  - retailerp.estate.postgresql_backup
 options:
   member:
     description: This member's name.
     type: str
     required: true
-  stanza:
-    description: Name of the stanza.
-    type: str
-    required: true
-  repositories:
-    description: Numbers of the stores.
-    type: list
-    elements: int
-    default: [1]
+  keeper:
+    description: Whether this is the host that makes the backups.
+    type: bool
+    default: false
   lock_days:
     description: For each store, for how many days it is to let nobody delete; 0 asks for no lock.
     type: list
@@ -47,9 +43,12 @@ options:
 EXAMPLES = r"""
 - name: Judge the backups
   retailerp.estate.postgresql_backup_info:
-    member: db1
+    member: ops1
     stanza: shop
     repositories: [1, 2]
+    user: estate-keeper
+    configuration: /etc/estate/backup-keeper
+    keeper: true
     lock_days: [30, 0]
     limits: {max_age_hours: 12}
 """
@@ -62,13 +61,24 @@ report:
   sample:
     stores: [{number: 1, code: 0, message: ok, system_identifier: "7391", version: "17"}]
     backups: [{store: 1, label: 20260103-223012F, type: full, seconds: 41}]
+summary:
+  description: The same for people, a line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["store 1: full 20260103-223012F, 11.2 h ago, took 41 s, 310.2 MiB of 2.1 GiB"]
 controls:
   description: What must hold before anything goes on, and whether it does.
   returned: success
   type: list
   elements: dict
   sample:
-    - {id: backup.1.store, title: Store 1 answers and knows this cluster, state: pass, observed: ok, expected: ok, reason: ""}
+    - id: backup.1.store
+      title: Store 1 answers and knows this cluster
+      state: pass
+      observed: ok
+      expected: ok
+      reason: ""
 vitals:
   description: What shows in time, judged by the limits. They stop nothing but C(verify).
   returned: success
@@ -98,11 +108,11 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 ARGUMENTS = {
     "member": {"type": "str", "required": True},
-    "stanza": {"type": "str", "required": True},
-    "repositories": {"type": "list", "elements": "int", "default": [1]},
+    "keeper": {"type": "bool", "default": False},
     "lock_days": {"type": "list", "elements": "int", "default": []},
     "limits": {"type": "dict", "default": {}},
     **server.ARGUMENTS,
+    **backup_client.ARGUMENTS,
 }
 
 
@@ -110,16 +120,17 @@ def main() -> None:
     """Read, judge, return."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    stores, stanza = params["repositories"], params["stanza"]
+    pgbackrest, keeper = backup_client.Client.of(params), params["keeper"]
+    stores, stanza = pgbackrest.stores, pgbackrest.stanza
     try:
         limits = backup_health.Limits.of(params["limits"])
         own = server.read_instance(server.Layout.of(params), params["member"])
         working = archiver.read(params["port"], stanza) if own.running and own.role == "primary" else None
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
-    given = store_lock.options(backup_client.CONFIGURATION, backup_client.SECRETS)
+    given = store_lock.options(*pgbackrest.files) if keeper else {}
     locks = {number: store_lock.ask(given, number, stanza) for number in stores if store_lock.can(given, number)}
-    seen = backup_health.Seen(backup_client.account(stanza, stores), time.time(), working, locks)
+    seen = backup_health.Seen(pgbackrest.account(), time.time(), working, locks, keeper)
     wanted = dict(zip(stores, params["lock_days"]))
     module.exit_json(
         changed=False,
@@ -131,6 +142,7 @@ def main() -> None:
             "archiver": vars(working) if working else None,
             "locks": {number: vars(lock) for number, lock in locks.items()},
         },
+        summary=backup_health.summary(seen, stores),
         controls=[control.report() for control in backup_health.controls(seen, stores, stanza, wanted)],
         vitals=[control.report() for control in backup_health.vitals(seen, stores, limits)],
     )

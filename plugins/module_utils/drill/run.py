@@ -95,7 +95,7 @@ class Run:
         where = {"socket": server.socket, "port": PORT, "name": said["database"], "user": said["user"]}
         files, password = Filestore(where), secrets.token_urlsafe(24)
         with self._timed(drill, "database"):
-            server.restore(said["stanza"], None, point.lsn, said["longest_s"])
+            server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"])
             server.start()
         with self._timed(drill, "filestore"):
             directory = f"{root}/files/filestore/{said['database']}"

@@ -25,8 +25,8 @@ class Server:
         self._configuration, self._hba = f"{root}/server.conf", f"{root}/hba.conf"
         self._uid, self._system = uid, system or System()
 
-    def restore(self, stanza: str, label: str | None, lsn: str, timeout_s: float) -> None:
-        """Lay the cluster down and say how far its log is to be replayed."""
+    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
+        """Lay the cluster down and say how far its log is to be replayed, and on which branch."""
         uid, gid = self._system.uid(USER), self._system.gid(USER)
         if uid is None or gid is None:
             raise EstateError("this host has no PostgreSQL; the drill needs its programs")
@@ -35,7 +35,7 @@ class Server:
         # Odoo's container comes to the socket as its own user, and no one else's gets below the drill's directory.
         os.chmod(self.socket, 0o711)
         words = ["pgbackrest", f"--stanza={stanza}", f"--pg1-path={self._data}", "--type=lsn", f"--target={lsn}"]
-        words += ["--target-action=promote", "--archive-mode=off", *([f"--set={label}"] if label else []), "restore"]
+        words += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off", "restore"]
         self._as_postgres(words, "the database could not be restored", timeout_s)
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.model impo
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
 
 SERVER_PORT = 8432
-"""Where pgBackRest on a database host lets the other members read its data."""
+"""Where pgBackRest on a database host lets the keeper read its data."""
 _DAY = 24 * 60
 _SETTLE = 30
 """Minutes from closing time to the day's backup: tills are closed, and the day's books with them."""
@@ -57,7 +57,8 @@ def complete(backup: dict, spec: dict, hosts: list) -> None:
             backup.setdefault("incremental_at", clock(closed + length // 2))
         free = [day for day in DAYS if day not in hours["days"]]
         backup.setdefault("full_day", free[-1] if free else "sun")
-    backup["repositories"] = [_completed(place, backup, spec) for place in backup.get("repositories", [])]
+    if "repositories" in backup:
+        backup["repositories"] = [_completed(place, backup, spec) for place in backup["repositories"]]
 
 
 def _completed(place: dict, backup: dict, spec: dict) -> dict:
@@ -135,38 +136,39 @@ def schedule(spec: dict) -> dict:
     return times
 
 
-def _common(spec: dict, keeper: bool) -> dict:
-    backup = spec["backup"]
-    return {
-        "stanza": spec["id"],
-        "repositories": repositories(spec, keeper),
-        "retention_days": backup["retention_days"],
-        "jitter_s": backup["jitter_minutes"] * 60,
-    }
-
-
-def of_host(spec: dict, hosts: list, host: Any) -> Any:
-    """A database host's slice; None where there are no backups, and on other hosts."""
+def of_host(spec: dict, host: Any) -> Any:
+    """A database host's slice; None where there are no backups, and on other hosts. It archives, and is read."""
     if "backup" not in spec or "db" not in host.tiers:
         return None
-    peers = [peer for peer in in_tier(hosts, "db") if peer != host]
     return {
-        **_common(spec, keeper=False),
+        "stanza": spec["id"],
+        "repositories": repositories(spec, keeper=False),
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "server_port": SERVER_PORT,
-        "peers": {peer.name: peer.address for peer in peers},
         "keeper": spec["backup"]["keeper"],
-        "schedule": schedule(spec),
-        "archive_timeout_s": spec["backup"]["archive_timeout_s"],
         "wal_queue_mb": spec["backup"]["wal_queue_mb"],
-        # Half of the processors are the shop's, at night, too.
-        "processes": max(1, host.cpus // 2),
+        "processes": _processes(host),
     }
 
 
-def of_keeper(spec: dict, host: Any) -> Any:
-    """The slice of the host that expires backups; None on all others."""
+def of_keeper(spec: dict, hosts: list, host: Any) -> Any:
+    """The slice of the host that makes backups and expires them; None on all others."""
     if "backup" not in spec or spec["backup"].get("keeper") != host.name:
         return None
-    return _common(spec, keeper=True)
+    return {
+        "stanza": spec["id"],
+        "repositories": repositories(spec, keeper=True),
+        "members": {member.name: member.address for member in in_tier(hosts, "db")},
+        "port": spec["postgresql"]["port"],
+        "server_port": SERVER_PORT,
+        "schedule": schedule(spec),
+        "jitter_s": spec["backup"]["jitter_minutes"] * 60,
+        "retention_days": spec["backup"]["retention_days"],
+        "processes": _processes(host),
+    }
+
+
+def _processes(host: Any) -> int:
+    """Half of the processors are the shop's, at night, too."""
+    return max(1, host.cpus // 2)

@@ -122,8 +122,8 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         if spec["postgresql"]["shape"] == "patroni":
             add("patroni", [API_PORT], sources(peers, host, subnet), host.address, False)
         if "backup" in spec:
-            # A backup is run by the primary, and read from a standby.
-            add("postgresql_backup", [BACKUP_PORT], sources(peers, host, subnet), host.address, False)
+            keeper = [one for one in hosts if one.name == spec["backup"]["keeper"]]
+            add("postgresql_backup", [BACKUP_PORT], [f"{one.address}/32" for one in keeper], host.address, False)
         add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
     if keeper_of(spec, hosts) == host:
         add("filestore_gate", [GATE_PORT], sources(in_tier(hosts, "app"), host, subnet), host.address, False)

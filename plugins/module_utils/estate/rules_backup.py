@@ -126,7 +126,7 @@ def _times(backup: dict, spec: dict) -> Iterator:
 def _keeper(backup: dict, spec: dict, hosts: list) -> Iterator:
     names, at = {host.name: host for host in hosts}, f"{_AT}.keeper"
     if "keeper" not in backup:
-        yield Problem(at, "is missing, and group ops is empty: name the host that expires backups")
+        yield Problem(at, "is missing, and group ops is empty: name the host that makes and expires backups")
     elif backup["keeper"] not in names:
         near = schema.near(backup["keeper"], sorted(names))
         yield Problem(at, f"{backup['keeper']} is no host of this estate{near}")

@@ -69,13 +69,18 @@ class Point:
     missing: int = 0
     bytes: int = 0
 
+    @property
+    def timeline(self) -> int:
+        """Which branch of the database's log the place is on; the segment's name begins with it."""
+        return int(self.wal[:8], 16)
+
     def is_named(self, name: str) -> bool:
         """Whether a record of this name is this point, be it the only one or not."""
         return self.name in (name, f"{name}.{self.record[:8]}")
 
     def report(self) -> dict:
         """The point as it is told."""
-        return {**vars(self), "at": iso(self.at)}
+        return {**vars(self), "at": iso(self.at), "timeline": self.timeline}
 
 
 def iso(at: float) -> str:
@@ -119,9 +124,15 @@ def _point(one: Snapshot, files: Snapshot | None) -> Point | None:
         return None
     counts = {key: _whole(one.said(key)) for key in ("attachments", "missing", "bytes")}
     place = {key: one.said(key) for key in ("label", "lsn", "wal")}
-    if None in counts.values() or not all(place.values()):
+    if None in counts.values() or not place["label"] or not _placed(place):
         return None
     return Point(name, one.at, one.id, files.id, files.paths[0], **place, **counts)
+
+
+def _placed(place: Mapping[str, str]) -> bool:
+    return bool(
+        re.fullmatch(r"[0-9A-F]{1,8}/[0-9A-F]{1,8}", place["lsn"]) and re.fullmatch(r"[0-9A-F]{24}", place["wal"])
+    )
 
 
 def _whole(text: str) -> Any:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What pgBackRest says of a cluster's backups, what is to be done about it, and what must hold. Pure: no I/O, no Ansible.
+"""What pgBackRest says of a cluster's backups, and what is to be done about it. Pure: no I/O, no Ansible.
 
 The account is that of `pgbackrest info --output=json`; its codes are those of pgBackRest's src/command/info/info.c.
 """
@@ -11,12 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
-    ABSENT,
-    PRIMARY,
-    READY,
-    Instance,
-)
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
@@ -129,53 +123,37 @@ def _backup(told: Mapping[str, Any]) -> Backup:
 
 
 @dataclass(frozen=True)
-class Current:
-    """This member and the account; `labels`: the newest backup of each store when the run began."""
-
-    own: Instance
-    version: str
-    account: Account
-
-
-@dataclass(frozen=True)
 class Desired:
-    """What the plan wants: a stanza in each store, made by the primary; now: the type of a backup to be made at once.
+    """What the plan wants: a stanza of this cluster in each store; now: the type of a backup to be made at once.
 
+    system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
     before: each store's newest backup when the run began, which a backup of now is newer than.
     """
 
     stanza: str
     stores: tuple[int, ...]
-    role: str
+    system_identifier: str | None = None
+    version: str | None = None
     now: str | None = None
     before: Mapping[int, str | None] | None = None
 
 
-def acts(current: Current, desired: Desired) -> bool:
-    """Whether this member is the one: the primary, or one that is to be when nothing is there yet."""
-    if current.own.data == READY:
-        return current.own.role == PRIMARY and current.own.running
-    return current.own.data == ABSENT and desired.role == PRIMARY
-
-
-def plan(current: Current, desired: Desired) -> list[Change]:
-    """The steps on this member, in order; the data of each Change names it for apply()."""
-    if not acts(current, desired):
-        return []
-    stores = [current.account.of(number) for number in desired.stores]
+def plan(found: Account, desired: Desired) -> list[Change]:
+    """The steps, in order; the data of each Change names it for apply()."""
+    stores = [found.of(number) for number in desired.stores]
     silent = [store for store in stores if store.code == OTHER]
     if silent:
         raise EstateError("; ".join(f"store {store.number}: {' '.join(store.message.split())}" for store in silent))
-    _refuse_foreign(current, stores, desired.stanza)
+    _refuse_foreign(desired, stores)
     changes, resource = [], f"stanza {desired.stanza}"
     missing = [store.number for store in stores if store.code in MISSING]
     if missing:
         changes.append(Change(resource, "create", None, f"in store {_listed(missing)}", data="create"))
-    older = [store for store in stores if store.version not in (None, current.version)]
+    older = [store for store in stores if desired.version and store.version not in (None, desired.version)]
     if older:
         before = ", ".join(sorted({f"PostgreSQL {store.version}" for store in older}))
-        changes.append(Change(resource, "update", before, f"PostgreSQL {current.version}", data="upgrade"))
-    due = [number for number in desired.stores if desired.now and not _made(current.account, desired, number)]
+        changes.append(Change(resource, "update", before, f"PostgreSQL {desired.version}", data="upgrade"))
+    due = [number for number in desired.stores if desired.now and not _made(found, desired, number)]
     if due:
         changes.append(Change(f"{desired.now} backup to store {_listed(due)}", "run", data="back_up"))
     return changes
@@ -190,13 +168,13 @@ def _listed(numbers: Sequence[int]) -> str:
     return " and ".join(map(str, numbers))
 
 
-def _refuse_foreign(current: Current, stores: Sequence[Store], stanza: str) -> None:
+def _refuse_foreign(desired: Desired, stores: Sequence[Store]) -> None:
     """A store that holds another cluster of the same version: pgBackRest would take its archive over."""
-    own = current.own.system_identifier
-    foreign = [store for store in stores if store.version == current.version and own and store.system_identifier != own]
+    own = desired.system_identifier
+    foreign = [store for store in stores if own and store.version == desired.version and store.system_identifier != own]
     if foreign:
         raise EstateError(
-            f"store {_listed([store.number for store in foreign])} holds backups of another cluster as {stanza} (system "
-            f"{foreign[0].system_identifier}, this one is {own}); nothing is written: restore from it, or give this "
-            "estate a path of its own"
+            f"store {_listed([store.number for store in foreign])} holds another cluster's backups as {desired.stanza} "
+            f"(system {foreign[0].system_identifier}, this one is {own}); nothing is written: restore from it, or give "
+            "this estate a path of its own"
         )

@@ -44,7 +44,7 @@ class Limits:
 class Archiver:
     """The primary's archiver. Times since the epoch, None for never.
 
-    waiting: segments not handed over yet, by the server's count and by pgBackRest's queue; oldest_waiting_s: since when.
+    waiting: segments that no store has taken yet; oldest_waiting_s: for how long the first of them.
     dropped: segments that the queue's cap has cost; problem: what pgBackRest said of the one it could not store.
     """
 
@@ -61,12 +61,16 @@ class Archiver:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read on one member. archiver: None on a standby, which archives nothing."""
+    """What was read on one host. archiver: None where no primary runs, as nobody else archives.
+
+    keeper: it is the one that makes the backups, so that their age is its affair.
+    """
 
     account: backup.Account
     now: float
     archiver: Archiver | None = None
     locks: Mapping[int, Lock] = field(default_factory=dict)
+    keeper: bool = False
 
 
 def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[int, int]) -> list[Control]:
@@ -87,10 +91,10 @@ def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[
 def vitals(seen: Seen, stores: Sequence[int], limits: Limits) -> list[Control]:
     """What shows in time: age, damage, and an archiver that does not get through."""
     found: list[Control] = []
-    for number in stores:
+    for number in stores if seen.keeper else ():
         found += _ages(seen, number, limits)
         damaged = sorted(one.label for one in seen.account.backups if one.store == number and one.damaged)
-        hint = "pages failed their checksum while they were copied: see the log below /var/log/pgbackrest, then make a full backup"
+        hint = "pages failed their checksum while they were copied: see /var/log/estate-keeper, then make a full backup"
         title = f"No backup in store {number} has damaged pages"
         found.append(Control.check(f"backup.{number}.damaged", title, damaged, [], hint))
     return found + (list(_archiver(seen.archiver, seen.now, limits)) if seen.archiver else [])
@@ -177,3 +181,35 @@ def _lock(lock: Lock | None, number: int, wanted: int) -> Iterator[Control]:
         "Object Lock with a default retention in mode COMPLIANCE, or a locked immutability policy; or write lock_days"
     )
     yield Control(name, title, "pass" if holds else "fail", told, f"at least {wanted} days", "" if holds else hint)
+
+
+def summary(seen: Seen, stores: Sequence[int]) -> list[str]:
+    """What an operator wants to know, a line each: every backup, newest first, the archive, the lock."""
+    lines = []
+    for number in stores:
+        store = seen.account.of(number)
+        if store.code not in (backup.OK, backup.NO_BACKUP):
+            lines.append(f"store {number}: {' '.join(store.message.split())}")
+        own = sorted((one for one in seen.account.backups if one.store == number), key=lambda one: -one.ended)
+        lines += [
+            f"store {number}: {one.type} {one.label}, {(seen.now - one.ended) / HOUR:.1f} h ago, took "
+            f"{one.ended - one.began} s, {_bytes(one.stored)} of {_bytes(one.size)}{', damaged' if one.damaged else ''}"
+            for one in own
+        ] or [f"store {number}: no backup"]
+        lines += [
+            f"store {number}: WAL {archive['id']} from {archive['first']} to {archive['last']}"
+            for archive in seen.account.archives.get(number, ())
+        ]
+        lock = seen.locks.get(number)
+        if lock:
+            said = f"{lock.mode}, {lock.days} days" if lock.mode else lock.error or "none"
+            lines.append(f"store {number}: lock {said}")
+    if seen.archiver:
+        lines.append(
+            f"archiver: {seen.archiver.waiting} segments wait, the oldest for {seen.archiver.oldest_waiting_s:.0f} s"
+        )
+    return lines + (["a backup runs"] if seen.account.busy else [])
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

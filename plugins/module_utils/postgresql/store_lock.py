@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks an object store, with the credentials pgBackRest has, what it lets nobody delete, and for how long.
 
-S3: GetObjectLockConfiguration, signed by AWS Signature Version 4 (docs.aws.amazon.com, "Create a signed AWS API request").
-Azure: Get Container Properties and Get Blob Properties (learn.microsoft.com/rest/api/storageservices), by a shared access
-signature, which is part of the address.
+S3: GetObjectLockConfiguration, signed by AWS Signature Version 4 (docs.aws.amazon.com, "Create a signed AWS API
+request"). Azure: Get Blob Properties (learn.microsoft.com/rest/api/storageservices), by a shared access signature,
+which is part of the address.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import hmac
 import http.client
 import ssl
 import urllib.parse
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree
 
 TIMEOUT_S = 20
 AZURE_VERSION = "2021-12-02"
-"""The first versions that know immutability of single versions are of 2020; this one is spoken by the usual emulator, too."""
+"""Immutability of single versions came with 2020-06-12."""
 NOBODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -110,11 +110,12 @@ def signed(own: Mapping[str, str], host: str, path: str, query: str, stamp: str)
     for part in (day, region, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{whole}".encode(), hashlib.sha256).hexdigest()
+    credential = f"{own['s3-key']}/{scope}"
     return {
         "Host": host,
         "x-amz-content-sha256": NOBODY,
         "x-amz-date": stamp,
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={own['s3-key']}/{scope}, SignedHeaders={names}, Signature={signature}",
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}",
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.retailerp.estate.plugins.module_utils.drill import plan
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.plan import Point
 
-POINT = Point("p", 1000.0, "r1", "f1", "/srv/shop", "label", "0/1", "wal", 3)
+POINT = Point("p", 1000.0, "r1", "f1", "/srv/shop", "label", "0/1", "0" * 24, 3)
 RECORD = {
     "database": {"rows": {"res_users": 7, "ir_attachment": 192}, "modules": {"base": "14.0.1.3", "web": "14.0.1.0"}}
 }

@@ -39,6 +39,7 @@ def test_a_point_is_told_whole():
         "record": "rone",
         "files": "fone",
         "path": "/srv/shop",
+        "timeline": 1,
         **PLACE,
         **COUNTS,
     }

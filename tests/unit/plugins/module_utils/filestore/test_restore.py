@@ -16,7 +16,7 @@ TEXTS = ("one", "two", "three")
 SUMS = {text: hashlib.sha1(text.encode()).hexdigest() for text in TEXTS}
 NAMES = {text: f"{SUMS[text][:2]}/{SUMS[text]}" for text in TEXTS}
 ROWS = plan.attachments([(NAMES[text], SUMS[text]) for text in TEXTS])
-POINT = plan.Point("p", 0.0, "r1", "f1", "/srv/shop", "label", "0/1", "wal")
+POINT = plan.Point("p", 0.0, "r1", "f1", "/srv/shop", "label", "0/1", "0" * 24)
 ME = (os.getuid(), os.getgid())
 
 
@@ -29,7 +29,7 @@ class Repository:
 
     def snapshots(self):
         tags = plan.record_tags(
-            "p", "f1", {"label": "l", "lsn": "0/1", "wal": "w"}, {"attachments": 3, "missing": 0, "bytes": 1}
+            "p", "f1", {"label": "l", "lsn": "0/1", "wal": "0" * 24}, {"attachments": 3, "missing": 0, "bytes": 1}
         )
         files = plan.Snapshot("f1", 0, (plan.FILES, "name=p"), ("/srv/shop",))
         return [files, plan.Snapshot("r1", 1, tuple(tags))]

@@ -121,7 +121,7 @@ def test_a_filestore_that_is_not_there_is_refused_before_anything_is_asked(wante
 
 
 def point(name="one", at=0.0, missing=0):
-    return plan.Point(name, at, "record-1", "files-1", "/srv/shop", "label", "0/1", "wal", 2, missing, 100)
+    return plan.Point(name, at, "record-1", "files-1", "/srv/shop", "label", "0/1", "0" * 24, 2, missing, 100)
 
 
 def test_what_is_there_is_not_made_again(wanted):
