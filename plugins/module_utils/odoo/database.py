@@ -32,8 +32,8 @@ class Database:
     """One database on the primary of a cluster.
 
     options: hosts (name → address, in order), port, name, user, password, ca_file. The names are what the servers'
-    certificates say; the addresses are where they are, so that the host's own resolver is not asked. Instead of hosts and
-    password a socket, the directory of one: a drill's server, which listens to nothing else.
+    certificates say; the addresses are where they are, so that the host's own resolver is not asked. Instead of hosts
+    and password a socket, the directory of one: a drill's server, which listens to nothing else.
     """
 
     def __init__(self, options: dict) -> None:
