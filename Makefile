@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni drills bench
+.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -100,6 +100,13 @@ scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken i
 	  tests/integration/test_rotation.py::test_nothing_fails_while_passwords_change
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 
+scenario-backup: setup ## Backups in two stores: lost, attacked, restored, to the row
+	$(call phase,"Molecule backup: backups in two stores and restores from them (about 10 min)")
+	@molecule --base-config molecule/config.yml destroy -s backup
+	@molecule --base-config molecule/config.yml test -s backup --destroy never
+	@ESTATE_INVENTORY=molecule/backup/inventory pytest tests/integration/test_backup.py
+	@molecule --base-config molecule/config.yml destroy -s backup
+
 test: ## Everything but the slow fault drills
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit sanity
@@ -110,7 +117,7 @@ drills: setup ## The slow fault drills, on the lab that is up
 	$(call phase,"Fault drills")
 	@pytest tests/integration -m drill
 
-test-all: test scenario-postgresql_streaming scenario-postgresql_patroni ## make test, then the fault drills on labs of their own
+test-all: test scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup ## make test, then the fault drills on labs of their own
 	@$(MAKE) --no-print-directory demo
 	@$(MAKE) --no-print-directory drills
 	@$(MAKE) --no-print-directory lab-down

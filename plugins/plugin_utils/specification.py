@@ -91,9 +91,20 @@ def neighbours(bases):
 
 
 def with_ca_file(spec, bases):
-    """(spec with an absolute ca_file, problems)."""
+    """(spec with an absolute ca_file, and those of its stores, problems)."""
     path, found = certificates(spec.get("ca_file"), "estate_spec.ca_file", bases)
-    return ({**spec, "ca_file": path} if path else spec), found
+    spec = {**spec, "ca_file": path} if path else spec
+    backup = spec.get("backup")
+    places = backup.get("repositories") if isinstance(backup, dict) else None
+    if isinstance(places, list):
+        places = list(places)
+        for index, place in enumerate(places):
+            said = place.get("ca_file") if isinstance(place, dict) else None
+            path, more = certificates(said, f"estate_spec.backup.repositories[{index}].ca_file", bases)
+            found += more
+            places[index] = {**place, "ca_file": path} if path else place
+        spec = {**spec, "backup": {**backup, "repositories": places}}
+    return spec, found
 
 
 def certificates(said, key, bases):

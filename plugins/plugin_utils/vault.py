@@ -25,6 +25,8 @@ _AUTHORITY = ("ca_certificate", "ca_private_key")
 _AUTHORITY_YEARS = 10
 #: Issued by somebody else: nothing of ours could make it up.
 FOREIGN = ("entra_client_secret",)
+#: Issued by a store for backups, where there is one.
+ISSUED = ("backup_1_host", "backup_1_keeper", "backup_2_host", "backup_2_keeper")
 NO_PASSWORD = (
     "no vault password: give --vault-password-file (or ANSIBLE_VAULT_PASSWORD_FILE), so that secrets are never "
     "written in plain text"
@@ -123,6 +125,8 @@ class VaultFile:
     def __init__(self, path, keeper, name, given):
         self.path, self._keeper = Path(path), keeper
         self._wanted = list(specification.options()["estate_secrets"]["options"])
+        # The stores' own, which only some estates have: taken when they are given.
+        optional = [secret for secret in ISSUED if secret not in given]
         self._text, present = read(self.path)
         self.kept = list(present)
         self._check(present, given)
@@ -130,7 +134,7 @@ class VaultFile:
         certificate, key = authority(name) if "ca_certificate" not in present else ("", "")
         made = {"ca_certificate": certificate, "ca_private_key": key}
         for secret in self._wanted:
-            if secret not in present:
+            if secret not in present and secret not in optional:
                 self.created[secret] = given.get(secret) or made.get(secret) or password()
 
     def _check(self, present, given):

@@ -16,6 +16,8 @@ secret() { # secret FILE: forty random letters and digits
 secret vault_password
 secret ops1/entra_client_secret # the sign-in stand-in reads it here; create.yml puts the same into the estate's vault
 
+for each in root host keeper; do secret ops1/s3_$each; done # of the S3 store's administrator, and of the two identities of backups
+
 if [ ! -e ssh_key ]; then
   ssh-keygen -q -t ed25519 -N '' -C 'retailerp.estate lab' -f ssh_key
   echo ssh_key

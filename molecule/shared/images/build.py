@@ -52,6 +52,7 @@ ARTEFACTS: dict[str, artefacts.Artefact] = {
         HERE / "traefik", "github.com/traefik/traefik/v3", "cmd/traefik", "pkg/version.Version"
     ),
     "pebble": artefacts.GoBinary(HERE / "pebble", "github.com/letsencrypt/pebble/v2", "cmd/pebble"),
+    "versitygw": artefacts.GoBinary(HERE / "versitygw", "github.com/versity/versitygw", "cmd/versitygw"),
     "wheels": artefacts.Wheels(HERE / "odoo/wheels.txt"),
     "azurite": artefacts.NodeFolder(HERE / "azurite"),
     "login": artefacts.NodeFolder(HERE / "login"),
@@ -62,7 +63,11 @@ IMAGES: dict[str, Image] = {
     "host-bookworm": Image("rootfs-bookworm", "host"),
     "dns": Image("host-trixie", "dns"),
     # Always Debian 13: it plays the world outside the estate, and its Node.js is new enough for the stand-ins.
-    "ops": Image("host-trixie", "ops", {"pebble": "pebble", "azurite": "azurite", "login": "login"}),
+    "ops": Image(
+        "host-trixie",
+        "ops",
+        {"pebble": "pebble", "versitygw": "versitygw", "azurite": "azurite", "login": "login"},
+    ),
     "odoo": Image("rootfs-bullseye", "odoo", {"wheels": "wheels"}),
     "traefik": Image("rootfs-trixie", "traefik", {"traefik": "traefik"}),
 }

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import SERVER_PORT as BACKUP_PORT
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.filestore import GATE_PORT, keeper_of
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.patroni import API_PORT
 
@@ -64,6 +66,10 @@ def host_ports(spec: dict, host: Any) -> list:
             ports.append(("Patroni", "private", API_PORT))
         if pooled(spec):
             ports.append(("postgresql.pooler", "private", POOLER_PORT))
+        if "backup" in spec:
+            ports.append(("pgBackRest", "private", BACKUP_PORT))
+    if spec.get("backup", {}).get("keeper") == host.name:
+        ports.append(("gate of the recovery points", "private", GATE_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
     return ports
@@ -115,7 +121,12 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         add("postgresql_replication", port, sources(peers, host, subnet), host.address, False)
         if spec["postgresql"]["shape"] == "patroni":
             add("patroni", [API_PORT], sources(peers, host, subnet), host.address, False)
+        if "backup" in spec:
+            keeper = [one for one in hosts if one.name == spec["backup"]["keeper"]]
+            add("postgresql_backup", [BACKUP_PORT], [f"{one.address}/32" for one in keeper], host.address, False)
         add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
+    if keeper_of(spec, hosts) == host:
+        add("filestore_gate", [GATE_PORT], sources(in_tier(hosts, "app"), host, subnet), host.address, False)
     if "cache" in host.tiers:
         port = [spec["redis"]["port"]]
         clients = in_tier(hosts, "app") + in_tier(hosts, "edge")

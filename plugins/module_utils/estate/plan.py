@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, rules, schema, sizing, slices
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import (
+    backup,
+    filestore,
+    flows,
+    rules,
+    rules_backup,
+    schema,
+    sizing,
+    slices,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import read_hosts
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.rules_secrets import (
     of_next_secrets,
@@ -15,7 +24,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.estate.rules_secr
 )
 
 
-def complete(spec: Mapping[str, Any]) -> dict:
+def complete(spec: Mapping[str, Any], hosts: list) -> dict:
     """Fill in what is derived from other values. Keys that were refused stay absent."""
     spec = {key: dict(value) if isinstance(value, Mapping) else value for key, value in spec.items()}
     odoo, postgresql = spec.get("odoo", {}), spec.get("postgresql", {})
@@ -31,6 +40,8 @@ def complete(spec: Mapping[str, Any]) -> dict:
     postgresql.setdefault("standby", "required" if spec.get("environment") == "production" else "optional")
     if "authority" in spec.get("entra", {}):
         spec["entra"]["authority"] = spec["entra"]["authority"].rstrip("/")
+    if "backup" in spec:
+        backup.complete(spec["backup"], spec, hosts)
     return spec
 
 
@@ -54,8 +65,10 @@ def problems(
     checked, found = schema.check(spec, options["estate_spec"]["options"], "estate_spec")
     known, more = read_hosts(hosts)
     found += more
-    found += rules.of_spec(complete(checked), known)
+    completed = complete(checked, known)
+    found += rules.of_spec(completed, known)
     found += of_secrets(secrets, options["estate_secrets"]["options"])
+    found += rules_backup.of_secrets(completed, secrets)
     found += of_next_secrets(next_secrets, secrets, options["estate_secrets_next"]["options"])
     found += rules.of_neighbours(checked, neighbours or {})
     found += rules.of_time_zone(checked, time_zones)
@@ -64,8 +77,8 @@ def problems(
 
 def plan(spec: Mapping, hosts: Mapping, options: Mapping) -> dict:
     """The plan of an estate whose `problems` are none. It holds no secret."""
-    spec = complete(schema.check(spec, options["estate_spec"]["options"], "estate_spec")[0])
     known = read_hosts(hosts)[0]
+    spec = complete(schema.check(spec, options["estate_spec"]["options"], "estate_spec")[0], known)
     return {
         "id": spec["id"],
         "environment": spec["environment"],
@@ -96,6 +109,11 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
         "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
         "pgbouncer": slices.pgbouncer(spec, hosts, host) if "db" in host.tiers and flows.pooled(spec) else None,
+        "backup": backup.of_host(spec, host),
+        "backup_keeper": backup.of_keeper(spec, hosts, host),
+        "filestore": filestore.of_app(spec, hosts, host),
+        "filestore_gate": filestore.of_gate(spec, hosts, host),
+        "restore_drill": filestore.of_drill(spec, hosts, host),
         "redis": slices.redis(spec, hosts, host, share) if "cache" in host.tiers else None,
         "etcd": slices.etcd(spec, hosts, host, share) if "etcd" in host.tiers else None,
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import (
+    rules_backup,
     rules_etcd,
     rules_names,
     rules_network,
@@ -64,7 +65,7 @@ def of_spec(spec: dict, hosts: list) -> list:
     """All problems of a completed specification with its hosts."""
     found = [*_patterns(spec), *_tiers(hosts), *_entra(spec.get("entra", {}))]
     found += [*_trading_hours(spec.get("trading_hours", {})), *_odoo(spec), *_modules(spec), *_roles(hosts)]
-    found += [*_standby(spec, hosts), *rules_etcd.of_etcd(spec, hosts)]
+    found += [*_standby(spec, hosts), *rules_etcd.of_etcd(spec, hosts), *rules_backup.of_backup(spec, hosts)]
     found += [*rules_names.of_names(spec, hosts), *rules_network.of_network(spec, hosts)]
     found += [*_memory(spec, hosts), *_connections(spec, hosts)]
     return found

@@ -48,6 +48,8 @@ def of_secrets(secrets: Any, options: Mapping, path: str = "estate_secrets") -> 
         value, here = secrets.get(key), f"{path}.{key}"
         if value is UNREADABLE:
             continue
+        if value is None and not option.get("required"):
+            continue
         if value is None:
             found.append(Problem(here, f"is missing ({first_sentence(option)})"))
         elif not isinstance(value, str):

@@ -74,7 +74,10 @@ def _value(given: Any, option: Mapping[str, Any], path: str) -> tuple:
         for index, item in enumerate(given):
             if item is UNREADABLE:
                 continue
-            good, more = _value(item, {**option, "type": option.get("elements", "str")}, f"{path}[{index}]")
+            if option.get("elements") == "dict" and "options" in option:
+                good, more = check(item, option["options"], f"{path}[{index}]")
+            else:
+                good, more = _value(item, {**option, "type": option.get("elements", "str")}, f"{path}[{index}]")
             problems.extend(more)
             items.append(good)
         return items, problems

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate import flows, patroni, sizing
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import backup, flows, patroni, sizing
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier, network, primary_of
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import BUSINESS_ROLES, SERIES
 
@@ -197,6 +197,7 @@ def postgresql(spec: dict, hosts: list, host: Any, budget: Any, subnet: str) -> 
         "max_slot_wal_keep_size": "4096MB",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        **backup.settings(spec),
     }
     if spec["postgresql"]["shape"] == "patroni":
         voters = [f"{voter.address}:{flows.ETCD_CLIENTS}" for voter in in_tier(hosts, "etcd")]

@@ -32,7 +32,8 @@ class Database:
     """One database on the primary of a cluster.
 
     options: hosts (name → address, in order), port, name, user, password, ca_file. The names are what the servers'
-    certificates say; the addresses are where they are, so that the host's own resolver is not asked.
+    certificates say; the addresses are where they are, so that the host's own resolver is not asked. Instead of hosts
+    and password a socket, the directory of one: a drill's server, which listens to nothing else.
     """
 
     def __init__(self, options: dict) -> None:
@@ -100,17 +101,13 @@ class Database:
     def _connection(self) -> Iterator[Any]:
         """A transaction on whichever host is the primary now; no error quotes the password."""
         said = self._options
-        where = f"database {said['name']} on {', '.join(said['hosts'])}"
+        where = f"database {said['name']} on {said.get('socket') or ', '.join(said['hosts'])}"
         try:
             connection = psycopg.connect(
-                host=",".join(said["hosts"]),
-                hostaddr=",".join(said["hosts"].values()),
+                **_server(said),
                 port=said["port"],
                 dbname=said["name"],
                 user=said["user"],
-                password=said["password"],
-                sslmode="verify-full",
-                sslrootcert=said["ca_file"],
                 target_session_attrs="read-write",
                 connect_timeout=5,
                 application_name="retailerp.estate odoo_modules",
@@ -126,6 +123,19 @@ class Database:
             raise EstateError(f"{where}: {' '.join(str(err).split())}") from None
         finally:
             connection.close()
+
+
+def _server(said: dict) -> dict:
+    """Where the server is and who it must prove to be, in libpq's words."""
+    if said.get("socket"):
+        return {"host": said["socket"]}
+    return {
+        "host": ",".join(said["hosts"]),
+        "hostaddr": ",".join(said["hosts"].values()),
+        "password": said["password"],
+        "sslmode": "verify-full",
+        "sslrootcert": said["ca_file"],
+    }
 
 
 class _Rows:

@@ -69,7 +69,7 @@ def test_only_what_is_missing_is_added_and_comments_stay(lab):
 def test_the_vault_is_private_and_holds_no_plain_text(lab):
     assert stat.S_IMODE(vault(lab).stat().st_mode) == 0o600
     values = re.findall(r"^  \w+: (.*)$", vault(lab).read_text(), re.M)
-    assert len(values) == 14
+    assert len(values) == 15
     assert set(values) == {"!vault |"}
 
 

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A database server of a drill's own: restored by pgBackRest to a place in the log, reached by a socket alone.
+
+Options are those of pgBackRest 2.44 and later (pgbackrest.org/command.html#command-restore) and of PostgreSQL 15 to 17.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+USER = "postgres"
+START_S = 1800
+
+
+class Server:
+    """One restored cluster below a directory of the drill's."""
+
+    def __init__(self, root: str, uid: int, system: System | None = None) -> None:
+        """root: an empty directory that goes with the drill; uid: who, besides root and postgres, uses the socket."""
+        self._data, self.socket, self._log = f"{root}/data", f"{root}/socket", f"{root}/server.log"
+        self._configuration, self._hba = f"{root}/server.conf", f"{root}/hba.conf"
+        self._uid, self._system = uid, system or System()
+
+    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
+        """Lay the cluster down and say how far its log is to be replayed, and on which branch."""
+        uid, gid = self._system.uid(USER), self._system.gid(USER)
+        if uid is None or gid is None:
+            raise EstateError("this host has no PostgreSQL; the drill needs its programs")
+        for path in (self._data, self.socket):
+            self._system.make_directory(path, uid, gid, 0o700)
+        # Odoo's container comes to the socket as its own user, and no one else's gets below the drill's directory.
+        os.chmod(self.socket, 0o711)
+        words = ["pgbackrest", f"--stanza={stanza}", f"--pg1-path={self._data}", "--type=lsn", f"--target={lsn}"]
+        words += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off", "restore"]
+        self._as_postgres(words, "the database could not be restored", timeout_s)
+
+    def start(self) -> None:
+        """Start it, and wait until the log is replayed and it takes writes."""
+        conf = [
+            f"data_directory = '{self._data}'",
+            f"hba_file = '{self._hba}'",
+            f"unix_socket_directories = '{self.socket}'",
+            "unix_socket_permissions = 0777",
+            "listen_addresses = ''",
+            # Replay asks for as much as the primary had only where it can be read meanwhile.
+            "hot_standby = off",
+            "shared_buffers = 128MB",
+            "ssl = off",
+            "archive_mode = off",
+            "fsync = off",
+        ]
+        uid, gid = self._system.uid(USER), self._system.gid(USER)
+        self._system.write(self._configuration, ("\n".join(conf) + "\n").encode(), uid, gid, 0o600)
+        # Whoever reaches the socket is let in: its directory is the door, and passwords may have changed since.
+        self._system.write(self._hba, b"local all all trust\n", uid, gid, 0o600)
+        words = [self._program("pg_ctl"), "-D", self._data, "-l", self._log, "-w", "-t", str(START_S)]
+        told = f"the restored database does not start; see {self._log}"
+        self._as_postgres([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)
+        # Without hot standby pg_ctl takes a server for started that has yet to replay its log.
+        while self._system.run([self._program("pg_isready"), "-q", "-h", self.socket])[0] != 0:
+            if not os.path.exists(f"{self._data}/postmaster.pid"):
+                raise EstateError(f"the log could not be replayed to the point{self._tail()}")
+            self._system.pause(1)
+
+    def stop(self) -> None:
+        """Stop it at once; it is thrown away."""
+        if os.path.exists(f"{self._data}/postmaster.pid"):
+            self._as_postgres([self._program("pg_ctl"), "-D", self._data, "-m", "immediate", "stop"], "server", 120)
+
+    def _program(self, name: str) -> str:
+        try:
+            with open(f"{self._data}/PG_VERSION", encoding="utf-8") as file:
+                return f"/usr/lib/postgresql/{file.read().strip()}/bin/{name}"
+        except FileNotFoundError:
+            raise EstateError(f"{self._data} holds no cluster") from None
+
+    def _as_postgres(self, words: list[str], what: str, timeout_s: float) -> None:
+        code, out, err = self._system.run(["runuser", "-u", USER, "--", *words], None, timeout_s)
+        if code != 0:
+            log = self._tail()
+            raise EstateError(
+                f"{what} ({words[0]} ended with {code}): {' '.join((err.strip() or out.strip()).split())[-500:]}{log}"
+            )
+
+    def _tail(self) -> str:
+        try:
+            with open(self._log, encoding="utf-8", errors="replace") as file:
+                return " | " + " | ".join(file.read().splitlines()[-5:])
+        except OSError:
+            return ""

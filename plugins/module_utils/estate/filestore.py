@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recovery points as they are planned: who adds them, where the gate is, when old ones are forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import clock, minutes
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.series import SERIES
+
+GATE_PORT = 8000
+"""Where restic's own server listens by default; a gate speaks the same."""
+#: Points that stay whatever their age: an estate whose backups stopped keeps its last ones.
+KEEP_LEAST = 3
+KEEPER_AFTER_MIN = 12 * 60
+#: A drill is due after the keeper's turn, once a week.
+DRILL_AFTER_MIN = 14 * 60
+#: A day, and what the timers' jitter and a slow night may add.
+OLDEST_H = 26
+#: Minutes from the database's backup to the point. One that takes longer does no harm: the place in the log counts.
+AFTER_MIN = 60
+#: rclone's buffers and restic's index of some million files.
+MEMORY_MB = 512
+
+
+def keeper_of(spec: dict, hosts: list) -> Any:
+    """The host that keeps recovery points; None where there are no backups."""
+    named = spec.get("backup", {}).get("keeper")
+    return next((host for host in hosts if host.name == named), None)
+
+
+def of_app(spec: dict, hosts: list, host: Any) -> Any:
+    """An application host's slice; None where there are no backups, and on other hosts."""
+    keeper = keeper_of(spec, hosts)
+    if not keeper or "app" not in host.tiers:
+        return None
+    own = spec["odoo"]
+    return {
+        "estate": spec["id"],
+        "user": spec["id"],
+        # The volume that role odoo gives its containers, as the engine lays it out.
+        "directory": f"/var/lib/docker/volumes/{spec['id']}-odoo-data/_data/filestore/{own['database']}",
+        "uid": own["uid"],
+        "oldest_h": OLDEST_H,
+        # After the database's own, which begins then.
+        "at": f"*-*-* {clock(minutes(spec['backup']['at']) + AFTER_MIN)}:00 {spec['time_zone']}",
+        "jitter_s": spec["backup"]["jitter_minutes"] * 60,
+        "gate": {"host": keeper.name, "address": keeper.address, "port": GATE_PORT},
+        "recovery_key": spec["backup"].get("recovery_key"),
+        "odoo": {"image": own["image"], "series": own["series"], "health_path": SERIES[own["series"]]["health_path"]},
+    }
+
+
+def of_gate(spec: dict, hosts: list, host: Any) -> Any:
+    """The keeper's slice; None on all other hosts."""
+    if keeper_of(spec, hosts) != host or not in_tier(hosts, "app"):
+        return None
+    backup = spec["backup"]
+    return {
+        "address": host.address,
+        "port": GATE_PORT,
+        "users": [spec["id"]],
+        "keep_days": backup["retention_days"],
+        "keep_least": KEEP_LEAST,
+        "memory_mb": MEMORY_MB,
+        # By day: nothing is taken then, and what was taken at night is proven.
+        "at": f"*-*-* {clock(minutes(backup['at']) + KEEPER_AFTER_MIN)}:00 {spec['time_zone']}",
+        "jitter_s": backup["jitter_minutes"] * 60,
+    }
+
+
+def of_drill(spec: dict, hosts: list, host: Any) -> Any:
+    """What the keeper needs to restore a point beside everything else; None on all other hosts."""
+    if of_gate(spec, hosts, host) is None:
+        return None
+    backup, own = spec["backup"], spec["odoo"]
+    at = clock(minutes(backup["at"]) + DRILL_AFTER_MIN)
+    return {
+        "stanza": spec["id"],
+        "database": own["database"],
+        "user": f"{spec['id']}_application",
+        "image": own["image"],
+        "uid": own["uid"],
+        "memory_mb": 1024,
+        "longest_s": 4 * 3600,
+        "at": f"{backup['full_day'].capitalize()} *-*-* {at}:00 {spec['time_zone']}",
+        "jitter_s": backup["jitter_minutes"] * 60,
+    }

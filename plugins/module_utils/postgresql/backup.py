@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pgBackRest says of a cluster's backups, and what is to be done about it. Pure: no I/O, no Ansible.
+
+The account is that of `pgbackrest info --output=json`; its codes are those of pgBackRest's src/command/info/info.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
+
+OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
+MISSING = (NO_PATH, NO_DATA)
+TYPES = ("full", "diff", "incr")
+
+
+@dataclass(frozen=True)
+class Store:
+    """One repository: its status, and the cluster that its stanza was made or upgraded for last."""
+
+    number: int
+    code: int
+    message: str = ""
+    system_identifier: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup. Sizes in bytes: of the cluster, and of what this backup added to the store. Times since the epoch."""
+
+    store: int
+    label: str
+    type: str
+    began: int
+    ended: int
+    size: int
+    stored: int
+    damaged: bool
+    wal_begin: str | None = None
+    wal_end: str | None = None
+
+    def report(self) -> dict[str, Any]:
+        """For an operator."""
+        return {**vars(self), "seconds": self.ended - self.began}
+
+
+@dataclass(frozen=True)
+class Account:
+    """All that pgBackRest says of a stanza. archives: store → each archive's id with its first and last segment.
+
+    busy: a backup runs on this very host.
+    """
+
+    stores: tuple[Store, ...] = ()
+    backups: tuple[Backup, ...] = ()
+    archives: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    busy: bool = False
+
+    def of(self, number: int) -> Store:
+        """One store; one that nothing is known of has nothing."""
+        known = [store for store in self.stores if store.number == number]
+        return known[0] if known else Store(number, NO_PATH, "missing stanza path")
+
+    def newest(self, number: int, *types: str) -> Backup | None:
+        """The backup of a store that ended last; a damaged one is none."""
+        found = [
+            one for one in self.backups if one.store == number and not one.damaged and one.type in (types or TYPES)
+        ]
+        return max(found, key=lambda one: one.ended, default=None)
+
+
+def account(told: Sequence[Mapping[str, Any]]) -> Account:
+    """The account of the one stanza that was asked for."""
+    if not told:
+        return Account()
+    stanza = told[0]
+    latest: dict[int, Mapping[str, Any]] = {}
+    for made in sorted(stanza.get("db", []), key=lambda one: one["id"]):
+        latest[made["repo-key"]] = made
+    stores = [
+        Store(
+            repo["key"],
+            repo["status"]["code"],
+            repo["status"]["message"],
+            str(latest[repo["key"]]["system-id"]) if repo["key"] in latest else None,
+            latest[repo["key"]]["version"] if repo["key"] in latest else None,
+        )
+        for repo in stanza.get("repo", [])
+    ]
+    archives: dict[int, list] = {}
+    for one in stanza.get("archive", []):
+        archives.setdefault(one["database"]["repo-key"], []).append(
+            {"id": one["id"], "first": one.get("min"), "last": one.get("max")}
+        )
+    return Account(
+        tuple(stores),
+        tuple(_backup(one) for one in stanza.get("backup", [])),
+        archives,
+        bool(stanza.get("status", {}).get("lock", {}).get("backup", {}).get("held")),
+    )
+
+
+def _backup(told: Mapping[str, Any]) -> Backup:
+    repository = told["info"]["repository"]
+    return Backup(
+        store=told["database"]["repo-key"],
+        label=told["label"],
+        type=told["type"],
+        began=told["timestamp"]["start"],
+        ended=told["timestamp"]["stop"],
+        size=told["info"]["size"],
+        # Of a bundled backup pgBackRest knows the size of what it added alone.
+        stored=repository.get("delta", repository.get("size", 0)),
+        damaged=bool(told.get("error")),
+        wal_begin=(told.get("archive") or {}).get("start"),
+        wal_end=(told.get("archive") or {}).get("stop"),
+    )
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the plan wants: a stanza of this cluster in each store; now: the type of a backup to be made at once.
+
+    system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
+    before: each store's newest backup when the run began, which a backup of now is newer than.
+    """
+
+    stanza: str
+    stores: tuple[int, ...]
+    system_identifier: str | None = None
+    version: str | None = None
+    now: str | None = None
+    before: Mapping[int, str | None] | None = None
+
+
+def plan(found: Account, desired: Desired) -> list[Change]:
+    """The steps, in order; the data of each Change names it for apply()."""
+    stores = [found.of(number) for number in desired.stores]
+    silent = [store for store in stores if store.code == OTHER]
+    if silent:
+        raise EstateError("; ".join(f"store {store.number}: {' '.join(store.message.split())}" for store in silent))
+    _refuse_foreign(desired, stores)
+    changes, resource = [], f"stanza {desired.stanza}"
+    missing = [store.number for store in stores if store.code in MISSING]
+    if missing:
+        changes.append(Change(resource, "create", None, f"in store {_listed(missing)}", data="create"))
+    older = [store for store in stores if desired.version and store.version not in (None, desired.version)]
+    if older:
+        before = ", ".join(sorted({f"PostgreSQL {store.version}" for store in older}))
+        changes.append(Change(resource, "update", before, f"PostgreSQL {desired.version}", data="upgrade"))
+    due = [number for number in desired.stores if desired.now and not _made(found, desired, number)]
+    if due:
+        changes.append(Change(f"{desired.now} backup to store {_listed(due)}", "run", data="back_up"))
+    return changes
+
+
+def _made(found: Account, desired: Desired, number: int) -> bool:
+    newest, before = found.newest(number), (desired.before or {}).get(number)
+    return newest is not None and newest.label != before
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(map(str, numbers))
+
+
+def _refuse_foreign(desired: Desired, stores: Sequence[Store]) -> None:
+    """A store that holds another cluster of the same version: pgBackRest would take its archive over."""
+    own = desired.system_identifier
+    foreign = [store for store in stores if own and store.version == desired.version and store.system_identifier != own]
+    if foreign:
+        raise EstateError(
+            f"store {_listed([store.number for store in foreign])} holds another cluster's backups as {desired.stanza} "
+            f"(system {foreign[0].system_identifier}, this one is {own}); nothing is written: restore from it, or give "
+            "this estate a path of its own"
+        )

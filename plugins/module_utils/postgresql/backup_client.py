@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pgBackRest on this host, run as postgres by the configuration that the role wrote. Its secrets are in no argument."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+PROGRAM = "/usr/bin/pgbackrest"
+UNIT = "estate-backup@{}.service"
+READ_S = 120
+CHECK_S = 300
+DAY_S = 24 * 3600
+ARGUMENTS = {
+    "stanza": {"type": "str", "required": True},
+    "repositories": {"type": "list", "elements": "int", "default": [1]},
+    "user": {"type": "str", "default": "postgres"},
+    "configuration": {"type": "path", "default": "/etc/pgbackrest"},
+}
+"""Which pgBackRest on the host is meant (documented in doc_fragments/postgresql_backup.py)."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One identity's pgBackRest: its system user, the folder of its configuration, the stanza and the stores."""
+
+    stanza: str
+    stores: tuple[int, ...]
+    user: str
+    folder: str
+
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> Client:
+        """From the options of a module (ARGUMENTS)."""
+        return cls(params["stanza"], tuple(params["repositories"]), params["user"], params["configuration"])
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """The configuration, and the part of it that holds secrets."""
+        return f"{self.folder}/pgbackrest.conf", f"{self.folder}/conf.d/secrets.conf"
+
+    @property
+    def installed(self) -> bool:
+        """Whether program and configuration are there; a bare host in check mode has neither."""
+        return os.path.exists(PROGRAM) and os.path.exists(self.files[0])
+
+    def argv(self, command: str, *options: str) -> list[str]:
+        """One command of pgBackRest as its user runs it."""
+        where = [f"--config={self.files[0]}", f"--config-include-path={self.folder}/conf.d"]
+        return ["runuser", "-u", self.user, "--", PROGRAM, *where, f"--stanza={self.stanza}", *options, command]
+
+    def call(self, command: str, *options: str, timeout_s: float = READ_S) -> tuple[int, str, str]:
+        """Run one command: its code, output and what it complained of."""
+        return System().run(self.argv(command, *options), timeout_s=timeout_s)
+
+    def must(self, command: str, *options: str, timeout_s: float = READ_S) -> str:
+        """The same; what fails is told in pgBackRest's words."""
+        code, out, err = self.call(command, *options, timeout_s=timeout_s)
+        if code:
+            raise EstateError(f"pgbackrest {command}: {complaint(out, err)}", rc=code)
+        return out
+
+    def account(self) -> backup.Account:
+        """What it says of the stanza; where it cannot be asked at all, each store says so."""
+        if not self.installed:
+            return backup.Account()
+        code, out, err = self.call("info", "--output=json")
+        if code:
+            said = complaint(out, err)
+            return backup.Account(tuple(backup.Store(number, backup.OTHER, said) for number in self.stores))
+        return backup.account(json.loads(out))
+
+
+def complaint(out: str, err: str) -> str:
+    """Its errors without time and process number, on one line."""
+    lines = [line.partition("ERROR: ")[2] or line.partition("WARN: ")[2] or line for line in (err or out).splitlines()]
+    return " ".join(" ".join(lines).split())[-1500:] or "failed without a word"
+
+
+def back_up(kind: str) -> None:
+    """Start the unit that the timers start, and wait for its end: one way to make a backup, with one log."""
+    unit = UNIT.format(kind)
+    System().run(["systemctl", "reset-failed", unit])
+    code, _out, err = System().run(["systemctl", "start", unit], timeout_s=DAY_S)
+    if code:
+        _code, log, _err = System().run(["journalctl", "--unit", unit, "--lines", "12", "--output", "cat"])
+        raise EstateError(f"{unit} failed: {' '.join(log.split())[-1500:] or err.strip()}")

@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backs the cluster up to each of its stores. A store that cannot be reached does not keep the other from its backup.
+
+usage: postgresql-backup CONFIGURATION full|diff|incr      (run by estate-backup@.service as the keeper)
+
+Which member is the primary, and which standby can be read, pgBackRest asks the members each time; so a failover needs
+no step here. Output goes to the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+DAY = 24 * 3600
+LATEST_FULL = 8 * DAY
+"""A week and a day: a full backup that failed is made up for by the next one, whatever that was to be."""
+LATEST = DAY + 4 * 3600
+"""The same for the day's."""
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+
+
+def run(command: list[str]) -> tuple[int, str]:
+    """Its code and what it printed; what it complains of goes to the journal."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=ENVIRONMENT)
+    return done.returncode, done.stdout.strip()
+
+
+def due(asked: str, number: int, found: list, now: float) -> str:
+    """The type of backup that a store needs: what is asked for, or more where that failed before.
+
+    found: pgBackRest's own account of a stanza (`info --output=json`).
+    """
+    backups = [
+        backup
+        for stanza in found
+        for backup in stanza.get("backup", [])
+        if backup["database"]["repo-key"] == number and not backup.get("error")
+    ]
+    fulls = [backup["timestamp"]["stop"] for backup in backups if backup["type"] == "full"]
+    days = [backup["timestamp"]["stop"] for backup in backups if backup["type"] != "incr"]
+    if not fulls or now - max(fulls) > LATEST_FULL:
+        return "full"
+    if asked == "incr" and now - max(days) > LATEST:
+        return "diff"
+    return asked
+
+
+def main() -> int:
+    """Back up to each store."""
+    settings, asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2]
+    folder = settings["configuration"]
+    begin = ["pgbackrest", f"--config={folder}/pgbackrest.conf", f"--config-include-path={folder}/conf.d"]
+    begin.append(f"--stanza={settings['stanza']}")
+    failed = []
+    for number in settings["repositories"]:
+        code, told = run([*begin, f"--repo={number}", "--output=json", "info"])
+        kind = due(asked, number, json.loads(told) if not code else [], time.time())
+        print(f"store {number}: {kind} backup" + (f" in place of {asked}" if kind != asked else ""), flush=True)
+        began = time.monotonic()
+        code, _none = run([*begin, f"--repo={number}", f"--type={kind}", "backup"])
+        print(f"store {number}: {'failed' if code else 'done'} after {time.monotonic() - began:.0f} s", flush=True)
+        failed += [number] if code else []
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

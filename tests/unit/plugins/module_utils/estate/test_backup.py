@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups as they are planned, and every specification of them that is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import backup
+from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
+
+MANY = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+S3 = {
+    "type": "s3",
+    "bucket": "shop-backup",
+    "region": "eu-test-1",
+    "endpoint": "s3.lab.test",
+    "access_key": "shophost",
+    "keeper_access_key": "shopkeeper",
+}
+AZURE = {"type": "azure", "account": "shopbackup", "container": "shop-backup"}
+POSIX = {"type": "posix", "path": "/srv/backup"}
+TIMES = st.integers(0, 24 * 60 - 1).map(backup.clock)
+
+
+def backed_up(case, *stores, **options):
+    """The case with backups to these stores."""
+    return case.set("backup", {"repositories": [dict(store) for store in stores or (S3,)], **options})
+
+
+def test_without_the_section_there_are_none(lab):
+    plan = lab.plan()
+    assert all(host["backup"] is host["backup_keeper"] is None for host in plan["hosts"].values())
+    assert "archive_mode" not in plan["hosts"]["db1"]["postgresql"]["settings"]
+
+
+def test_one_value_is_enough_for_backups_to_azure(lab):
+    plan = backed_up(lab, AZURE).plan()
+    host, keeper = plan["hosts"]["db1"]["backup"], plan["hosts"]["ops1"]["backup_keeper"]
+    assert keeper["members"] == {"db1": "10.77.0.31", "db2": "10.77.0.32"}
+    assert keeper["schedule"] == {
+        "full": "Sun *-*-* 22:30:00 UTC",
+        "diff": "Mon,Tue,Wed,Thu,Fri,Sat *-*-* 22:30:00 UTC",
+        "incr": "*-*-* 02:00:00 UTC",
+    }
+    assert host["repositories"][0]["options"]["path"] == "/shop"
+    assert host["repositories"][0]["options"]["azure-endpoint"] == "blob.core.windows.net"
+    settings_of_server = plan["hosts"]["db1"]["postgresql"]["settings"]
+    assert settings_of_server["archive_mode"] == "on"
+    assert settings_of_server["archive_timeout"] == "60s"
+
+
+def test_the_two_identities_have_different_credentials(lab):
+    plan = backed_up(lab, S3, AZURE).plan()
+    host, keeper = plan["hosts"]["db1"]["backup"], plan["hosts"]["ops1"]["backup_keeper"]
+    assert [store["secret"] for store in host["repositories"]] == ["backup_1_host", "backup_2_host"]
+    assert [store["secret"] for store in keeper["repositories"]] == ["backup_1_keeper", "backup_2_keeper"]
+    assert host["repositories"][0]["options"]["s3-key"] == "shophost"
+    assert keeper["repositories"][0]["options"]["s3-key"] == "shopkeeper"
+
+
+def test_only_the_keeper_may_read_the_members(lab):
+    plan = backed_up(lab).plan()
+    (flow,) = [flow for flow in plan["hosts"]["db2"]["flows"]["in"] if flow["name"] == "postgresql_backup"]
+    assert flow["sources"] == ["10.77.0.51/32"]
+    assert flow["ports"] == [backup.SERVER_PORT]
+
+
+def test_production_asks_for_a_lock_as_long_as_the_retention(lab):
+    case = backed_up(lab.set("environment", "production"), S3, {**AZURE, "lock_days": 0}, retention_days=14)
+    stores = case.plan()["hosts"]["ops1"]["backup_keeper"]["repositories"]
+    assert [store["lock_days"] for store in stores] == [14, 0]
+
+
+@pytest.mark.parametrize(
+    ("stores", "options", "path"),
+    [
+        ([], {}, "repositories"),
+        ([S3, AZURE, POSIX], {}, "repositories"),
+        ([S3, {**S3, "path": "/other"}], {}, "repositories[1]"),
+        ([{**S3, "type": "gcs"}], {}, "repositories[0].type"),
+        ([{key: value for key, value in S3.items() if key != "bucket"}], {}, "repositories[0].bucket"),
+        ([{**S3, "colour": "red"}], {}, "repositories[0].colour"),
+        ([{**S3, "bucket": "Shop"}], {}, "repositories[0].bucket"),
+        ([{**S3, "endpoint": "https://s3.lab.test"}], {}, "repositories[0].endpoint"),
+        ([{**S3, "endpoint": "10.77.0.51"}], {}, "repositories[0].endpoint"),
+        ([{**S3, "keeper_access_key": "shophost"}], {}, "repositories[0].keeper_access_key"),
+        ([{**S3, "port": 0}], {}, "repositories[0].port"),
+        ([{**S3, "account": "x"}], {}, "repositories[0].account"),
+        ([{**S3, "path": "/a/../b"}], {}, "repositories[0].path"),
+        ([{**AZURE, "account": "Shop"}], {}, "repositories[0].account"),
+        ([{**AZURE, "lock_days": -1}], {}, "repositories[0].lock_days"),
+        ([{"type": "posix"}], {}, "repositories[0].path"),
+        ([{**POSIX, "path": "/"}], {}, "repositories[0].path"),
+        ([{**POSIX, "path": "srv"}], {}, "repositories[0].path"),
+        ([{**POSIX, "bucket": "shop"}], {}, "repositories[0].bucket"),
+        ([{**POSIX, "lock_days": 3}], {}, "repositories[0].lock_days"),
+        ([S3], {"keeper": "ops2"}, "keeper"),
+        ([S3], {"at": "12:00"}, "at"),
+        ([S3], {"at": "24:00"}, "at"),
+        ([S3], {"incremental_at": "21:59"}, "incremental_at"),
+        ([S3], {"full_day": "sunday"}, "full_day"),
+        ([S3], {"retention_days": 1}, "retention_days"),
+        ([S3], {"jitter_minutes": 61}, "jitter_minutes"),
+        ([S3], {"archive_timeout_s": 5}, "archive_timeout_s"),
+        ([S3], {"wal_queue_mb": 10}, "wal_queue_mb"),
+    ],
+)
+def test_what_is_wrong_is_refused_at_its_place(lab, stores, options, path):
+    assert list(lab.set("backup", {"repositories": stores, **options}).refusals()) == [f"estate_spec.backup.{path}"]
+
+
+def test_a_section_without_stores_is_refused(lab):
+    assert list(lab.set("backup", {}).refusals()) == ["estate_spec.backup.repositories"]
+
+
+def test_a_database_host_is_no_keeper_in_production(lab):
+    case = backed_up(lab.set("environment", "production"), keeper="db2")
+    assert "could delete every backup" in case.refusals()["estate_spec.backup.keeper"][0]
+
+
+def test_without_an_ops_host_the_keeper_must_be_named(lab):
+    del lab.hosts["ops1"]
+    assert "name the host" in backed_up(lab).refusals()["estate_spec.backup.keeper"][0]
+    assert backed_up(lab, keeper="cache1").plan()["hosts"]["cache1"]["backup_keeper"] is not None
+
+
+def test_the_secrets_of_a_store_are_asked_for_once_it_is_written(lab):
+    for name in ("backup_passphrase", "backup_1_host", "backup_1_keeper", "backup_2_host", "backup_2_keeper"):
+        del lab.secrets[name]
+    assert lab.problems() == []
+    assert sorted(backed_up(lab, S3, POSIX).refusals()) == [
+        "estate_secrets.backup_1_host",
+        "estate_secrets.backup_1_keeper",
+        "estate_secrets.backup_passphrase",
+    ]
+
+
+@MANY
+@given(begin=TIMES, end=TIMES, days=st.sets(st.sampled_from(DAYS), min_size=1))
+def test_derived_times_are_accepted_and_outside_trading_hours(lab, begin, end, days):
+    case = backed_up(lab.copy())
+    case.set("trading_hours", {"from": min(begin, end), "to": max(begin, end), "days": sorted(days, key=DAYS.index)})
+    if begin == end:
+        return
+    plan = case.plan()["hosts"]["ops1"]["backup_keeper"]["schedule"]
+    hours = {"from": min(begin, end), "to": max(begin, end)}
+    for moment in plan.values():
+        assert not backup.trades_at(hours, moment.split()[2][:5])
+    named = plan["full"].split()[0].split(",") + plan["diff"].split()[0].split(",")
+    assert sorted(named) == sorted(day.capitalize() for day in DAYS)
+    free = [day for day in DAYS if day not in days]
+    assert not free or plan["full"].split()[0].lower() in free
+
+
+def test_a_shop_that_never_closes_is_backed_up_at_night(lab):
+    case = backed_up(lab.set("trading_hours", {"from": "00:00", "to": "24:00"}))
+    assert case.plan()["hosts"]["ops1"]["backup_keeper"]["schedule"]["full"] == "Sun *-*-* 03:00:00 UTC"

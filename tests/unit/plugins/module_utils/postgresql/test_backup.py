@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done about pgBackRest's account of a cluster, and what of it must hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_health
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_health import Archiver, Limits, Seen
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.store_lock import Lock
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+HOUR, DAY = 3600, 24 * 3600
+NOW = 1_800_000_000
+SYSTEM = "7391184432017"
+COMMAND = "/usr/bin/pgbackrest --stanza=shop archive-push %p"
+DESIRED = backup.Desired("shop", (1, 2), SYSTEM, "17")
+
+
+def told(number, code=0, system=SYSTEM, version="17"):
+    """The part of pgBackRest's account that is about one store."""
+    made = [{"id": 1, "repo-key": number, "system-id": int(system), "version": version}] if system else []
+    return {"repo": {"key": number, "status": {"code": code, "message": f"code {code}"}}, "db": made}
+
+
+def stanza(*stores, backups=()):
+    return backup.account(
+        [
+            {
+                "name": "shop",
+                "repo": [store["repo"] for store in stores],
+                "db": [one for store in stores for one in store["db"]],
+                "backup": [one_backup(*each) for each in backups],
+                "archive": [{"database": {"id": 1, "repo-key": 1}, "id": "17-1", "min": "0A", "max": "0F"}],
+                "status": {"code": 0, "lock": {"backup": {"held": False}}},
+            }
+        ]
+    )
+
+
+def one_backup(store, kind, hours, damaged=False):
+    ended = NOW - int(hours * HOUR)
+    return {
+        "database": {"id": 1, "repo-key": store},
+        "label": f"{store}-{kind}-{hours}",
+        "type": kind,
+        "timestamp": {"start": ended - 60, "stop": ended},
+        "info": {"size": 2**31, "delta": 2**31, "repository": {"delta": 2**20}},
+        "error": damaged,
+        "archive": {"start": "0A", "stop": "0B"},
+    }
+
+
+def actions(changes):
+    return [(change.action, change.data) for change in changes]
+
+
+def test_nothing_is_to_do_where_both_stores_have_this_cluster():
+    assert backup.plan(stanza(told(1), told(2)), DESIRED) == []
+
+
+@pytest.mark.parametrize("code", [backup.NO_PATH, backup.NO_DATA])
+def test_a_store_that_lacks_the_stanza_gets_it(code):
+    found = stanza(told(1), told(2, code, system=None))
+    assert actions(backup.plan(found, DESIRED)) == [("create", "create")]
+    assert "store 2" in backup.plan(found, DESIRED)[0].after
+
+
+def test_on_a_bare_host_check_mode_foretells_the_stanza():
+    assert actions(backup.plan(backup.Account(), backup.Desired("shop", (1,)))) == [("create", "create")]
+
+
+def test_after_a_major_upgrade_the_stanza_follows():
+    (change,) = backup.plan(stanza(told(1, version="16", system="1"), told(2, version="16", system="1")), DESIRED)
+    assert (change.data, change.before, change.after) == ("upgrade", "PostgreSQL 16", "PostgreSQL 17")
+
+
+def test_a_store_with_another_cluster_is_refused():
+    with pytest.raises(EstateError, match="store 2 holds another cluster's backups as shop"):
+        backup.plan(stanza(told(1), told(2, system="12")), DESIRED)
+
+
+def test_a_store_that_does_not_answer_stops_the_run_in_its_own_words():
+    with pytest.raises(EstateError, match="store 2: code 99"):
+        backup.plan(stanza(told(1), told(2, backup.OTHER, system=None)), DESIRED)
+
+
+def test_a_backup_of_now_is_newer_than_what_was_there():
+    found = stanza(told(1), told(2), backups=[(1, "full", 2), (2, "full", 2)])
+    wanted = replace(DESIRED, now="diff", before={1: "1-full-2", 2: "2-full-2"})
+    assert [change.data for change in backup.plan(found, wanted)] == ["back_up"]
+    after = stanza(told(1), told(2), backups=[(1, "diff", 0), (2, "full", 2)])
+    assert backup.plan(after, wanted)[0].resource == "diff backup to store 2"
+
+
+def failed(controls):
+    return [control.id for control in controls if control.state == "fail"]
+
+
+def seen(*backups, **more):
+    found = stanza(told(1), told(2), backups=backups or [(1, "full", 2), (2, "full", 2)])
+    return Seen(found, NOW, keeper=True, **more)
+
+
+ARCHIVER = Archiver("on", COMMAND, archived=NOW - 10, failed=None)
+
+
+def test_fresh_backups_and_an_archiver_that_gets_through_hold():
+    fine = seen(archiver=ARCHIVER)
+    assert failed(backup_health.controls(fine, (1, 2), "shop", {})) == []
+    assert failed(backup_health.vitals(fine, (1, 2), Limits())) == []
+
+
+@pytest.mark.parametrize(
+    ("backups", "control"),
+    [
+        ([(1, "full", 2)], ["backup.2.age", "backup.2.full_age"]),
+        ([(1, "full", 31), (2, "full", 1)], ["backup.1.age"]),
+        ([(1, "full", 10 * 24), (1, "diff", 1), (2, "full", 1)], ["backup.1.full_age"]),
+        ([(1, "full", 1), (1, "diff", 1, True), (2, "full", 1)], ["backup.1.damaged"]),
+    ],
+)
+def test_old_and_damaged_backups_are_told(backups, control):
+    assert failed(backup_health.vitals(seen(*backups), (1, 2), Limits())) == control
+
+
+@pytest.mark.parametrize(
+    ("archiver", "control"),
+    [
+        (replace(ARCHIVER, failed=NOW - 1, last_failed="0F"), "failing"),
+        (replace(ARCHIVER, problem="[101]: cannot connect"), "failing"),
+        (replace(ARCHIVER, waiting=65), "waiting"),
+        (replace(ARCHIVER, oldest_waiting_s=301), "delay"),
+        (replace(ARCHIVER, dropped=("0F",)), "dropped"),
+    ],
+)
+def test_an_archiver_in_trouble_is_told(archiver, control):
+    assert failed(backup_health.vitals(seen(archiver=archiver), (1, 2), Limits())) == [f"backup.archive.{control}"]
+
+
+@pytest.mark.parametrize(
+    "archiver",
+    [replace(ARCHIVER, mode="off"), replace(ARCHIVER, command="/bin/true"), replace(ARCHIVER, mode="always")],
+)
+def test_a_server_that_does_not_archive_here_stops_the_run(archiver):
+    found = seen(archiver=archiver)
+    assert failed(backup_health.controls(found, (1, 2), "shop", {})) == ["backup.archive.on"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted", "state"),
+    [
+        (Lock("COMPLIANCE", 30), 30, "pass"),
+        (Lock("LOCKED", 30), 30, "pass"),
+        (Lock("COMPLIANCE", 29), 30, "fail"),
+        (Lock("GOVERNANCE", 30), 30, "fail"),
+        (Lock("UNLOCKED", 30), 30, "fail"),
+        (Lock(), 30, "fail"),
+        (Lock(error="the store answers 403"), 30, "fail"),
+        (Lock(), 0, "exempt"),
+    ],
+)
+def test_a_lock_is_asserted_with_its_length(lock, wanted, state):
+    found = backup_health.controls(seen(locks={1: lock}), (1, 2), "shop", {1: wanted})
+    assert [control.state for control in found if control.id == "backup.1.lock"] == [state]
+
+
+def test_a_limit_of_an_operator_counts_and_an_unknown_one_is_refused():
+    assert failed(backup_health.vitals(seen(), (1, 2), Limits.of({"max_age_hours": 1}))) == [
+        "backup.1.age",
+        "backup.2.age",
+    ]
+    with pytest.raises(EstateError, match="max_age is none of max_age_hours"):
+        Limits.of({"max_age": 1})
+
+
+def test_the_summary_is_a_line_for_each_thing():
+    lines = backup_health.summary(seen((1, "full", 2), archiver=ARCHIVER, locks={1: Lock("COMPLIANCE", 7)}), (1, 2))
+    assert lines[0] == "store 1: full 1-full-2, 2.0 h ago, took 60 s, 1.0 MiB of 2.0 GiB"
+    assert "store 1: lock COMPLIANCE, 7 days" in lines
+    assert "store 2: no backup" in lines

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restore, wherever it was cut short: the old data is never given up before the end is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import restore
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import (
+    ABSENT,
+    PRIMARY,
+    READY,
+    Instance,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.restore import Asked, Current, Desired
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+RUNNING = Instance("db1", READY, PRIMARY, True, "1", 1, "in production")
+STOPPED = replace(RUNNING, running=False, state="in archive recovery")
+NOTHING = Instance("db1", ABSENT)
+NOON, LATEST = Asked("2026-11-28 12:00:00+01"), Asked("latest")
+
+
+def desired(state="restored", asked=NOON):
+    return Desired(state, "/var/lib/postgresql/17/main", "postgresql@17-main.service", asked)
+
+
+def steps(current, state="restored", asked=NOON):
+    return [change.data for change in restore.plan(current, desired(state, asked))]
+
+
+WHOLE = ["stage", "fence", "stop", "place", "unfence", "start", "recover"]
+
+
+def test_the_copy_is_made_while_the_old_server_goes_on():
+    assert steps(Current(RUNNING), "staged") == ["stage"]
+    assert steps(Current(RUNNING, staged=True, asked=NOON), "staged") == []
+    assert steps(Current(RUNNING, staged=True, asked=NOON)) == WHOLE[1:]
+
+
+def test_in_one_go():
+    assert steps(Current(RUNNING)) == WHOLE
+
+
+def test_a_copy_for_another_time_is_made_anew():
+    assert steps(Current(RUNNING, staged=True, asked=LATEST)) == WHOLE
+
+
+def test_a_host_that_lost_everything_is_restored_as_well():
+    assert steps(Current(NOTHING)) == ["stage", "fence", "place", "unfence", "start", "recover"]
+
+
+@pytest.mark.parametrize(
+    ("current", "left"),
+    [
+        (Current(STOPPED, staged=True, asked=NOON, fenced=True), ["place", "unfence", "start", "recover"]),
+        # Between the two renames.
+        (Current(NOTHING, staged=True, kept=True, asked=NOON, fenced=True), ["place", "unfence", "start", "recover"]),
+        (Current(STOPPED, kept=True, asked=NOON, fenced=True), ["unfence", "start", "recover"]),
+        (Current(STOPPED, kept=True, asked=NOON), ["start", "recover"]),
+        (Current(RUNNING, kept=True, asked=NOON, recovering=True), ["recover"]),
+        (Current(RUNNING, kept=True, asked=NOON, done=True), []),
+    ],
+)
+def test_cut_short_anywhere_it_goes_on(current, left):
+    assert steps(current) == left
+    assert steps(current, "staged") == []
+
+
+def test_one_that_never_came_out_of_recovery_may_be_followed_by_another():
+    assert steps(Current(STOPPED, kept=True, asked=NOON, active=True), asked=LATEST) == WHOLE
+
+
+def test_two_are_never_given_up_at_once():
+    with pytest.raises(EstateError, match="restore to 2026-11-28 12:00:00"):
+        steps(Current(RUNNING, kept=True, asked=NOON, done=True), asked=LATEST)
+
+
+def test_the_way_back_puts_the_old_data_in_its_place():
+    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "back") == [
+        *("fence", "stop", "unplace", "unfence", "start", "serve")
+    ]
+    assert steps(Current(STOPPED, kept=True, asked=NOON, fenced=True), "back") == [
+        "unplace",
+        "unfence",
+        "start",
+        "serve",
+    ]
+    # After the rename.
+    assert steps(Current(STOPPED, fenced=True), "back") == ["unfence", "start", "serve"]
+    assert steps(Current(RUNNING), "back") == []
+
+
+def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through():
+    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "finished") == ["finish"]
+    assert steps(Current(RUNNING), "finished") == []
+    with pytest.raises(EstateError, match="not through"):
+        steps(Current(STOPPED, kept=True, asked=NOON), "finished")
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [
+        (LATEST, ["--type=default"]),
+        (Asked("latest", 3), ["--type=default", "--target-timeline=3"]),
+        (
+            Asked("2026-11-28 12:00:00Z"),
+            ["--type=time", "--target=2026-11-28 12:00:00+00", "--target-action=promote"],
+        ),
+        (
+            Asked("20261128-011636F_20261128-012710D", 3),
+            [
+                "--type=immediate",
+                "--set=20261128-011636F_20261128-012710D",
+                "--target-action=promote",
+                "--target-timeline=current",
+            ],
+        ),
+    ],
+)
+def test_what_pgbackrest_is_told(asked, options):
+    assert asked.options() == options
+
+
+@pytest.mark.parametrize("to", ["", "yesterday", "2026-11-28 12:00:00", "2026-11-28", "20261128-011636", "latest; rm"])
+def test_what_is_no_target_is_refused(to):
+    with pytest.raises(EstateError, match="neither latest"):
+        steps(Current(RUNNING), asked=Asked(to))
