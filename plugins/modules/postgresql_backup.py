@@ -23,6 +23,10 @@ author:
 extends_documentation_fragment:
   - retailerp.estate.attributes
   - retailerp.estate.postgresql_backup
+attributes:
+  idempotent:
+    support: partial
+    details: With O(now) each run makes a backup. All else is done once.
 options:
   cluster:
     description: The primary that runs, as M(retailerp.estate.postgresql_replication_info) found it.
@@ -37,8 +41,7 @@ options:
         type: str
   now:
     description: >-
-      Make a backup of this type at once, in every store, and wait for its end. This is the one thing that a second run
-      does again.
+      Make a backup of this type at once, in every store, and wait for its end.
     type: str
     choices: [full, diff, incr]
 """
