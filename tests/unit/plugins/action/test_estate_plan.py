@@ -10,6 +10,7 @@ import re
 import pytest
 
 from ansible_collections.retailerp.estate.plugins.plugin_utils import specification
+from ansible_collections.retailerp.estate.plugins.plugin_utils.vault import ISSUED
 
 RIGHT = ("--vault-password-file", "right")
 SHOW = [
@@ -83,9 +84,8 @@ def test_a_locked_vault_is_one_problem_among_others(lab, password):
     assert (
         "estate_secrets.odoo_master: is locked; give the vault password that opens it (--vault-password-file)" in found
     )
-    assert len([line for line in found if "is locked" in line]) == len(
-        specification.options()["estate_secrets"]["options"]
-    )
+    made = set(specification.options()["estate_secrets"]["options"]) - set(ISSUED)
+    assert len([line for line in found if "is locked" in line]) == len(made)
     assert "hosts.app1.estate_cpus: 'many' is not a whole number" in lines(done, "hosts")
     assert "Traceback" not in done.stdout + done.stderr
 
