@@ -31,7 +31,8 @@ def sign_in(said):
             if time.monotonic() > end:
                 raise
             # Whoever waits for an answer hears that there will be one.
-            print(".", flush=True)
+            sys.stdout.write(".\n")
+            sys.stdout.flush()
             time.sleep(1)
 
 
@@ -78,7 +79,7 @@ def main(path):
         answers["error"] = (fault.faultString or "").strip().splitlines()[-1]
     except (OSError, xmlrpc.client.ProtocolError) as err:
         answers["error"] = f"{type(err).__name__}: {err}"
-    print(json.dumps(answers))
+    sys.stdout.write(json.dumps(answers) + "\n")
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ def main(path: str) -> int:
         _held = System().lock(f"{STATE}/restore_drill.lock")
         drill.apply(drill.plan(drill.read()))
     except (EstateError, OSError) as err:
-        print(f"the drill failed: {err}")
+        sys.stdout.write(f"the drill failed: {err}\n")
         return 1
-    print(f"{drill.evidence['point']['name']} was restored in {drill.evidence['rto_s']} s: {drill.evidence['path']}")
+    told = drill.evidence
+    sys.stdout.write(f"{told['point']['name']} was restored in {told['rto_s']} s: {told['path']}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

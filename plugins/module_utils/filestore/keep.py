@@ -76,7 +76,7 @@ def main(path: str) -> int:
     except EstateError as err:
         found = {"ok": False, "at": plan.iso(now), "error": str(err)}
     text = json.dumps(found, sort_keys=True)
-    print(text)
+    sys.stdout.write(text + "\n")
     partial = f"{said['result']}.new"
     with open(partial, "w", encoding="utf-8") as file:
         file.write(text + "\n")
@@ -85,4 +85,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

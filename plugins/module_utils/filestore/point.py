@@ -43,11 +43,12 @@ def main(path: str) -> int:
 
         lost = take.take(wanted, repository, Filestore(said["database"]), about)
     except (EstateError, OSError) as err:
-        print(f"no recovery point: {err}")
+        sys.stdout.write(f"no recovery point: {err}\n")
         return 1
-    print(f"recovery point {name} after {time.monotonic() - began:.0f} s; {len(lost.files)} files were lost before")
+    took = time.monotonic() - began
+    sys.stdout.write(f"recovery point {name} after {took:.0f} s; {len(lost.files)} files were lost before\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    raise SystemExit(main(sys.argv[1]))

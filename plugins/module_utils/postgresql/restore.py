@@ -95,9 +95,8 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     """The steps, in order; the data of each Change names it for apply()."""
     if desired.state in (FINISHED, BACK):
         return list((_finish if desired.state == FINISHED else _back)(current, desired))
-    if desired.asked is None:
+    if desired.asked is None or not desired.asked.kind:
         raise EstateError("what to restore to is not said")
-    _ = desired.asked.kind
     if current.kept and current.done and current.asked != desired.asked:
         raise EstateError(
             f"the data of before the restore to {current.asked.to if current.asked else 'somewhere'} is still kept; "
