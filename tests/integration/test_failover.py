@@ -89,6 +89,13 @@ def odoo_goes_on(lab, waiting):
     return goes_on
 
 
+def slowness(lab, host):
+    """How many times longer than at a quiet hour everything takes now; at a slow one, or beside others' work, twice."""
+    begun = time.monotonic()
+    lab.module(host, "ansible.builtin.ping", {})
+    return max(1, (time.monotonic() - begun) / IDLE_S)
+
+
 def settle(members, writer, primary):
     """Let the writer go on for a moment; every row it was promised is on the primary, and later on the standby."""
     had = writer.acknowledged()
@@ -104,9 +111,10 @@ def settle(members, writer, primary):
 
 
 @pytest.mark.usefixtures("intruders")
-def test_switchover_loses_nothing_and_takes_seconds(members, writer, odoo_goes_on):
+def test_switchover_loses_nothing_and_takes_seconds(members, writer, lab, odoo_goes_on):
     old = members.primary()
     new = members.standby(old)
+    slow = slowness(lab, old)
     foretold = members.play("switchover", "--check").changed_tasks()
     assert members.primary() == old
     done = members.play("switchover").changed_tasks()
@@ -116,7 +124,7 @@ def test_switchover_loses_nothing_and_takes_seconds(members, writer, odoo_goes_o
     assert members.primary() == new
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]
-    assert ledger.longest_gap() <= 3, "seconds of refused writes"
+    assert ledger.longest_gap() <= 3 * slow, "seconds of refused writes"
     odoo_goes_on()
     members.healthy(new)
     assert members.play("switchover", f"target={new}").changed_tasks() == []
@@ -237,10 +245,7 @@ def test_a_broken_disk_leaves_it_to_the_power_switch_and_check_mode_foretells_it
 def test_a_lost_host_is_replaced_and_comes_back_as_a_standby(members, writer, lab, odoo_goes_on):
     old = members.primary()
     new = members.standby(old)
-    begun = time.monotonic()
-    lab.module(old, "ansible.builtin.ping", {})
-    # The same machine at a slow hour, or with others at work on it, needs longer for everything.
-    limit = 10 * max(1, (time.monotonic() - begun) / IDLE_S)
+    limit = 10 * slowness(lab, old)
     members.power("kill", old)
     begun = time.monotonic()
     members.play("failover", f"lost={old}", members.confirm)
