@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server, status
@@ -27,6 +26,8 @@ PERMIT = "/run/retailerp-estate/postgresql.permit"
 PERMIT_S = 240
 """A little less than the guard's own limit, which counts when the server starts."""
 PROMOTION_S = 60
+CHECKPOINT_BYTES = 114
+"""A shutdown's checkpoint: a record's header of 24 bytes, one of 2 for its data, and CheckPoint (pg_control.h)."""
 LISTEN_S = 5
 """Two replies of a standby, and one second: the role sets wal_receiver_status_interval to 2 s."""
 END_OF_LOG = (
@@ -116,8 +117,8 @@ def last_record(layout: server.Layout) -> Record | None:
         return None
     if control.get("Database cluster state") == "shut down":
         # In good order: its last word is this checkpoint.
-        starts = {int(control["Latest checkpoint's TimeLineID"]): control["Latest checkpoint location"]}
-        return _read_log(layout, *starts.popitem(), ["--limit", "1"])[0]
+        begin = control["Latest checkpoint location"]
+        return Record(begin, record_end(begin, CHECKPOINT_BYTES))
     checkpoint = int(control["Latest checkpoint's TimeLineID"])
     starts = {checkpoint: control["Latest checkpoint location"]}
     for timeline in server.begun_timelines(layout):
@@ -132,12 +133,10 @@ def last_record(layout: server.Layout) -> Record | None:
     return None
 
 
-def _read_log(
-    layout: server.Layout, timeline: int, start: str, options: Sequence[str] = ()
-) -> tuple[Record | None, bool]:
+def _read_log(layout: server.Layout, timeline: int, start: str) -> tuple[Record | None, bool]:
     """The last record from there on, and whether reading ended where the log ends."""
     wal = f"{layout.directory}/pg_wal"
-    command = [layout.program("pg_waldump"), "--path", wal, "--timeline", str(timeline), "--start", start, *options]
+    command = [layout.program("pg_waldump"), "--path", wal, "--timeline", str(timeline), "--start", start]
     last, message = None, ""
     # Read as it comes: the log since the last checkpoint may be a gigabyte.
     with subprocess.Popen(
