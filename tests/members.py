@@ -33,11 +33,15 @@ class Members:
         (found,) = [host for host, answer in answers.items() if answer == "f"]
         return found
 
-    def play(self, name, *extra, check=True):
-        """A playbook with these extra variables, or options; the estate's file says what durability it has."""
+    def spec(self):
+        """Extra variables: the estate's file with this durability."""
         spec = self.lab.spec()
         wanted = {"durability": self.durability, **({"standby": "optional"} if len(self.names) == 1 else {})}
-        values = [json.dumps({"estate_spec": {**spec, "postgresql": {**spec.get("postgresql", {}), **wanted}}}), *extra]
+        return json.dumps({"estate_spec": {**spec, "postgresql": {**spec.get("postgresql", {}), **wanted}}})
+
+    def play(self, name, *extra, check=True):
+        """A playbook by that file, with these extra variables, or options."""
+        values = [self.spec(), *extra]
         flags = [word for value in values for word in ([value] if value.startswith("--") else ["-e", value])]
         return self.lab.playbook(name, *flags, check=check)
 

@@ -144,7 +144,7 @@ class Major:
 
     def read(self) -> upgrade.Found:
         """The directories of all versions, and the server in place."""
-        live, kept = steps.versions_of(), steps.versions_of(steps.KEPT)
+        live, kept = server.versions_of(), server.versions_of(server.KEPT)
         here = server.Layout(live[0]) if live else None
         note = steps.read_note(steps.STAMP)
         control = (server.control_data(here) or {}) if here else {}
@@ -155,9 +155,9 @@ class Major:
         found = upgrade.Found(
             live=tuple(live),
             kept=tuple(kept),
-            undone=tuple(steps.versions_of(steps.UNDONE)),
+            undone=tuple(server.versions_of(steps.UNDONE)),
             role={
-                **{version: steps.role_in(steps.aside(server.Layout(version), steps.KEPT)) for version in kept},
+                **{version: steps.role_in(steps.aside(server.Layout(version), server.KEPT)) for version in kept},
                 **{version: steps.role_in(server.Layout(version).directory) for version in live},
             },
             running=running and not foretell,
@@ -266,7 +266,7 @@ class Major:
 
     def _keep(self, old: str) -> None:
         layout = server.Layout(old)
-        steps.move(layout.directory, steps.aside(layout, steps.KEPT))
+        steps.move(layout.directory, steps.aside(layout, server.KEPT))
 
     def _place(self) -> None:
         steps.move(self.new.staging, self.new.directory)
@@ -281,7 +281,7 @@ class Major:
 
     def _restore(self, old: str) -> None:
         layout = server.Layout(old)
-        steps.move(steps.aside(layout, steps.KEPT), layout.directory)
+        steps.move(steps.aside(layout, server.KEPT), layout.directory)
 
     def _fence(self) -> None:
         # A standby is fenced once it has what the primary wrote: nobody sends it more.
@@ -308,7 +308,7 @@ class Major:
 
     def _unfence(self) -> None:
         member.unfence()
-        if any(steps.role_in(server.Layout(version).directory) == PRIMARY for version in steps.versions_of()):
+        if any(steps.role_in(server.Layout(version).directory) == PRIMARY for version in server.versions_of()):
             # This run has seen all members: the server need not ask them, none of which runs.
             member.permit()
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import xmlrpc.client
@@ -424,8 +423,7 @@ def test_a_switchover_that_was_cut_short_is_finished_by_the_next(members, writer
     old = members.primary()
     new = members.standby(old)
     assert "must name one of" in members.play("switchover", "target=db9", check=False).output
-    spec = json.dumps({"estate_spec": {**lab.spec(), "postgresql": {"durability": "strict"}}})
-    lab.killed("TASK [retailerp.estate.postgresql : Promote]", 1, "switchover", "-e", spec)
+    lab.killed("TASK [retailerp.estate.postgresql : Promote]", 1, "switchover", "-e", members.spec())
     assert members.sql(new, "SELECT pg_is_in_recovery()") == "t"
     members.play("switchover")
     ledger = settle(members, writer, new)

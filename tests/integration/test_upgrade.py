@@ -40,18 +40,9 @@ class Pair(Members):
         postgresql = {"durability": self.durability, "version": self.version, "pooler": self.pooler}
         return json.dumps({"estate_spec": {**self.lab.spec(), "postgresql": postgresql}})
 
-    def play(self, name, *extra, check=True):
-        """A playbook with these extra variables; `--check` is taken as it is."""
-        words = [word for value in extra for word in ([value] if value.startswith("--") else ["-e", value])]
-        return self.lab.playbook(name, "-e", self.spec(), *words, check=check)
-
     def upgrade(self, *extra, check=True):
         """The major upgrade, with what it must be told."""
         return self.play("pg_major_upgrade", f"to={NEW}", *extra, check=check)
-
-    def rows(self, host):
-        """The numbers that are in the database."""
-        return {int(line) for line in self.sql(host, f"SELECT number FROM {TABLE}").split()}
 
     def serves(self):
         """The major version that each member runs."""

@@ -50,6 +50,10 @@ _RANGES = {
     "odoo.uid": (1, 65533, "the number of an unprivileged user; 0 is root"),
     "redis.maxmemory_mb": (16, 65536, "MiB"),
     "postgresql.max_connections": (20, 5000, "connections"),
+    "backup.retention_days": (2, 3650, "days"),
+    "backup.jitter_minutes": (0, 60, "minutes"),
+    "backup.archive_timeout_s": (10, 3600, "seconds; it is what a lost primary may cost"),
+    "backup.wal_queue_mb": (256, 1048576, "MiB"),
 }
 _ONLY_ONE = {
     "edge": "certificates are ordered by one edge host",

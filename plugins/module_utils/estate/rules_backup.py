@@ -33,13 +33,6 @@ _SHAPES = {
     "access_key": (r"[\w.-]{3,128}", "an access key"),
     "keeper_access_key": (r"[\w.-]{3,128}", "an access key"),
 }
-#: key → (least, most, hint)
-_RANGES = {
-    "retention_days": (2, 3650, "days"),
-    "jitter_minutes": (0, 60, "minutes"),
-    "archive_timeout_s": (10, 3600, "seconds; it is what a lost primary may cost"),
-    "wal_queue_mb": (256, 1048576, "MiB"),
-}
 
 
 def of_backup(spec: dict, hosts: list) -> list:
@@ -53,9 +46,6 @@ def of_backup(spec: dict, hosts: list) -> list:
         found.append(
             Problem(f"{_AT}.recovery_key", "is not the public part of a recovery key, as age-keygen prints it")
         )
-    for key, (least, most, hint) in _RANGES.items():
-        if key in backup and not least <= backup[key] <= most:
-            found.append(Problem(f"{_AT}.{key}", f"{backup[key]} is not between {least} and {most} ({hint})"))
     return found
 
 

@@ -39,6 +39,8 @@ PACKAGED = {"12": "15", "13": "17"}
 """The major version that each release of Debian packages."""
 OS_RELEASE = Path("/etc/os-release")
 LIBRARY = "/var/lib/postgresql"
+KEPT = "kept"
+"""How a cluster is called that pg_major_upgrade put aside for the way back."""
 READY_WAIT_S = 120
 HALT_S = 5
 """How long a lost primary may take to stop in good order, and then to die: nobody waits for Debian's hour."""
@@ -123,10 +125,8 @@ def read_instance(layout: Layout, name: str) -> Instance:
     """This host's member, running or not. Changes nothing and needs no server."""
     if not os.path.isdir(layout.directory) or not os.listdir(layout.directory):
         # A cluster of another version (the distribution was upgraded) must not be hidden by a new, empty one.
-        if glob.glob(f"{LIBRARY}/*/{layout.name}/global/pg_control"):
-            return Instance(name, data=BROKEN)
-        kept = glob.glob(f"{LIBRARY}/*/{layout.name}.estate-kept/global/pg_control")
-        return Instance(name, data=ABSENT, aside=bool(kept))
+        live, kept = versions_of(), versions_of(KEPT)
+        return Instance(name, data=BROKEN if live else ABSENT, aside=bool(kept and not live))
     control = control_data(layout)
     if control is None:
         return Instance(name, data=BROKEN)
@@ -142,6 +142,13 @@ def read_instance(layout: Layout, name: str) -> Instance:
         timeline=max([int(control["Latest checkpoint's TimeLineID"]), *begun_timelines(layout)]),
         state=control["Database cluster state"],
     )
+
+
+def versions_of(kind: str | None = None) -> list[str]:
+    """Versions with a cluster in place, or put aside as `kind`, oldest first."""
+    suffix = f".estate-{kind}" if kind else ""
+    found = glob.glob(f"{LIBRARY}/*/main{suffix}/global/pg_control")
+    return sorted((path.split("/")[-4] for path in found), key=int)
 
 
 def control_data(layout: Layout) -> dict[str, str] | None:

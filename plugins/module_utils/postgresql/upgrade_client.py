@@ -27,7 +27,7 @@ WHOLE = "estate-upgraded"
 """In a new data directory: pg_upgrade and the comparison are through. Holds the old cluster's last checkpoint then."""
 STARTED_S = 600
 FICLONE = 0x40049409
-KEPT, UNDONE = "kept", "undone"
+UNDONE = "undone"
 PRIVATE = """# Ansible: for the time of an upgrade, on a socket that only postgres reaches.
 {settings}
 data_directory = '{directory}'
@@ -58,13 +58,6 @@ TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_t%'
 """
-
-
-def versions_of(kind: str | None = None) -> list[str]:
-    """Versions with a cluster in place, or put aside as `kind`, oldest first."""
-    suffix = f".estate-{kind}" if kind else ""
-    found = glob.glob(f"{server.LIBRARY}/*/main{suffix}/global/pg_control")
-    return sorted((path.split("/")[-4] for path in found), key=int)
 
 
 def aside(layout: server.Layout, kind: str) -> str:

@@ -182,9 +182,9 @@ def test_directories_move_and_notes_outlive_a_run(library, monkeypatch):
     monkeypatch.setattr(upgrade_client, "STATE", str(library))
     cluster(library, "15")
     layout = server.Layout("15")
-    kept = upgrade_client.aside(layout, upgrade_client.KEPT)
+    kept = upgrade_client.aside(layout, server.KEPT)
     upgrade_client.move(layout.directory, kept)
-    assert (upgrade_client.versions_of(), upgrade_client.versions_of(upgrade_client.KEPT)) == ([], ["15"])
+    assert (server.versions_of(), server.versions_of(server.KEPT)) == ([], ["15"])
     upgrade_client.note(upgrade_client.STAMP, {"checkpoint": "0/1"})
     assert upgrade_client.read_note(upgrade_client.STAMP) == {"checkpoint": "0/1"}
     upgrade_client.forget(upgrade_client.STAMP)
