@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.retailerp.estate.tests.ledger import TABLE, Program
+from ansible_collections.retailerp.estate.tests.ledger import TABLE, Program, conninfo
 
 # Runs on the application host as root. Without a password it is a new client each time, one that goes by what the
 # running Odoo goes by; with one it is a client that connected once. Says "ack <number> <login>" for each row.
@@ -67,11 +67,8 @@ PGBENCH = "/usr/local/bin/estate-test-pgbench"
 
 def given(lab, user: str | None, password: str | None, port: int) -> dict[str, Any]:
     """What a client on the application host is told: where the members are, and who it is."""
-    hosts = lab.group("db")
-    addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
     return {
-        "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={lab.spec()['id']} "
-        "sslmode=verify-full target_session_attrs=read-write connect_timeout=5",
+        "conninfo": f"{conninfo(lab, lab.group('db'), port, 'read-write')} connect_timeout=5",
         "user": user,
         "password": password,
         "ca": lab.secrets()["ca_certificate"],

@@ -44,6 +44,15 @@ while True:
 TABLE = "estate_ledger"
 
 
+def conninfo(lab, hosts: list[str], port: int, session: str) -> str:
+    """How a client on the application host reaches the one of these members that takes this kind of session."""
+    addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
+    return (
+        f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={lab.spec()['id']} "
+        f"sslmode=verify-full target_session_attrs={session}"
+    )
+
+
 @dataclass
 class Ledger:
     """Acknowledged rows as (seconds, member, number), refusals as (seconds, words); in the order in which they came."""
@@ -123,12 +132,11 @@ class Writer(Program):
 
     def __init__(self, lab, hosts: list[str], first: int = 1, *, intruder: bool = False, port: int = 5432) -> None:
         addresses = [lab.hosts[host]["ansible_host"] for host in hosts]
-        secrets, database = lab.secrets(), lab.spec()["id"]
+        secrets = lab.secrets()
         session, pause = ("any", 0.1) if intruder else ("read-write", 0.01)
         options = "options='-c synchronous_commit=local' " if intruder else ""
         given = {
-            "conninfo": f"host={','.join(hosts)} hostaddr={','.join(addresses)} port={port} dbname={database} "
-            f"user={database}_application sslmode=verify-full target_session_attrs={session} connect_timeout=2 "
+            "conninfo": f"{conninfo(lab, hosts, port, session)} user={lab.spec()['id']}_application connect_timeout=2 "
             f"{options}keepalives_idle=2 keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000",
             "password": secrets["postgresql_application"],
             "ca": secrets["ca_certificate"],

@@ -24,14 +24,11 @@ class Members:
 
     def sql(self, host, statement, check=True):
         """What a statement prints in the estate's database, as the superuser."""
-        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.lab.spec()["id"]} -c "{statement}" 2>&1'
-        return self.lab.ssh(host, command, check=check).strip()
+        return self.lab.sql(host, statement, check=check)
 
     def primary(self):
         """The one that takes writes."""
-        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.names}
-        (found,) = [host for host, answer in answers.items() if answer == "f"]
-        return found
+        return self.lab.primary()
 
     def spec(self):
         """Extra variables: the estate's file with this durability."""

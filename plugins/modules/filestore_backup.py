@@ -129,9 +129,10 @@ import time
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic, take
-from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import WHERE, Filestore
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Filestore
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo.database import WHERE
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
 

@@ -20,6 +20,7 @@ author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
+  - retailerp.estate.odoo_database
   - retailerp.estate.filestore_repository
 requirements:
   - restic 0.14 or later and python3-psycopg 3.1 or later on the host.
@@ -40,20 +41,6 @@ options:
     description: Number of their group.
     type: int
     required: true
-  database:
-    description: The restored database, as M(retailerp.estate.filestore_backup) takes it.
-    type: dict
-    required: true
-    suboptions:
-      hosts:
-        description: Server names as their certificates have them, each with its address, in order.
-        type: dict
-        required: true
-      port: {description: "The servers' port.", type: int, default: 5432}
-      name: {description: "The database.", type: str, required: true}
-      user: {description: "The application's role.", type: str, required: true}
-      password: {description: "Its password.", type: str, required: true}
-      ca_file: {description: "A file on the host, what signs the servers' certificates.", type: path, required: true}
   timeout_s:
     description: Seconds that fetching the files may last.
     type: int
@@ -99,8 +86,9 @@ controls:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic, restore
-from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import WHERE, Filestore
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Filestore
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo.database import WHERE
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
 

@@ -19,7 +19,9 @@ description:
     that the default one is never reachable.
   - What a killed run left half installed is completed. A container that such a run left at work is waited for.
 author: The retailerp.estate authors (@retailerp)
-extends_documentation_fragment: retailerp.estate.attributes
+extends_documentation_fragment:
+  - retailerp.estate.attributes
+  - retailerp.estate.odoo_database
 requirements:
   - python3-psycopg (3.1 or later) and python3-docker on the host. Both may be missing in check mode.
 options:
@@ -27,20 +29,6 @@ options:
     description: Name of the container that installs, for example C(shop-odoo-once). One at a time may exist.
     type: str
     required: true
-  database:
-    description: The database and how to reach it.
-    type: dict
-    required: true
-    suboptions:
-      hosts:
-        description: Server names as their certificates have them, each with its address, in order.
-        type: dict
-        required: true
-      port: {description: "The servers' port.", type: int, default: 5432}
-      name: {description: "The database.", type: str, required: true}
-      user: {description: "The application's role.", type: str, required: true}
-      password: {description: "Its password.", type: str, required: true}
-      ca_file: {description: "A file on the host, what signs the servers' certificates.", type: path, required: true}
   modules:
     description: Modules to be installed, with all they depend on. Others are left alone.
     type: list
@@ -181,18 +169,10 @@ class OdooModules:
 
 def main() -> None:
     """Read the options and converge."""
-    where = {
-        "hosts": {"type": "dict", "required": True},
-        "port": {"type": "int", "default": 5432},
-        "name": {"type": "str", "required": True},
-        "user": {"type": "str", "required": True},
-        "password": {"type": "str", "required": True, "no_log": True},
-        "ca_file": {"type": "path", "required": True},
-    }
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "database": {"type": "dict", "required": True, "options": where},
+            "database": {"type": "dict", "required": True, "options": database.WHERE},
             "modules": {"type": "list", "elements": "str", "required": True},
             "language": {"type": "str", "default": "en_US"},
             "url": {"type": "str", "required": True},

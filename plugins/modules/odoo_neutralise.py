@@ -20,23 +20,10 @@ author:
   - The retailerp.estate authors (@retailerp)
 extends_documentation_fragment:
   - retailerp.estate.attributes
+  - retailerp.estate.odoo_database
 requirements:
   - python3-psycopg 3.1 or later on the host.
 options:
-  database:
-    description: The copy, as M(retailerp.estate.odoo_modules) takes it.
-    type: dict
-    required: true
-    suboptions:
-      hosts:
-        description: Server names as their certificates have them, each with its address, in order.
-        type: dict
-        required: true
-      port: {description: "The servers' port.", type: int, default: 5432}
-      name: {description: "The database.", type: str, required: true}
-      user: {description: "The application's role.", type: str, required: true}
-      password: {description: "Its password.", type: str, required: true}
-      ca_file: {description: "A file on the host, what signs the servers' certificates.", type: path, required: true}
   url:
     description: The address at which people reach the copy.
     type: str
@@ -81,8 +68,8 @@ controls:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import WHERE
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database, neutral
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo.database import WHERE
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.neutral_store import Copy
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 from ansible_collections.retailerp.estate.plugins.module_utils.runner import run

@@ -95,6 +95,22 @@ class Lab:
             raise AssertionError(f"{host}: {command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def sql(self, host: str, *statements: str, database: str | None = None, check: bool = True) -> str:
+        """What these statements print, run one by one as the superuser, in the estate's database if not another.
+
+        Errors are part of what is printed, and end it; with `check` they are raised.
+        """
+        script = "".join(f"{statement};\n" for statement in statements)
+        name = database or self.spec()["id"]
+        command = f"cd / && runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -d {name} 2>&1"
+        return self.ssh(host, command, stdin=script, check=check, timeout=300).strip()
+
+    def primary(self) -> str:
+        """The database host that takes writes; one that does not answer is none."""
+        answers = {host: self.sql(host, "SELECT pg_is_in_recovery()", check=False) for host in self.group("db")}
+        (found,) = [host for host, answer in answers.items() if answer == "f"]
+        return found
+
     def docker(self, host: str, code: str) -> str:
         """What a line of Python prints that has the host's engine as `engine` (no docker command is on the hosts)."""
         program = f"import docker; engine = docker.from_env()\n{code}"

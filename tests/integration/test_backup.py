@@ -58,9 +58,7 @@ def backups(lab, keeper, pair):
 def write(pair, rows):
     """Write rows on the primary, and return the ledger's last one."""
     primary = pair.primary()
-    pair.lab.ssh(
-        primary, f"cd / && runuser -u postgres -- psql -Xq -d {pair.lab.spec()['id']}", stdin=WRITE % rows, timeout=300
-    )
+    pair.sql(primary, WRITE % rows)
     return int(pair.sql(primary, f"SELECT max(id) FROM {TABLE}"))
 
 

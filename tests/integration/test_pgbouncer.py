@@ -60,16 +60,6 @@ class Pooled:
         names = "cut -d'\"' -f2 /etc/estate/pgbouncer/userlist.txt"
         return {host: self.lab.ssh(host, names).split() for host in self.members}
 
-    def sql(self, host, statement):
-        """What a statement prints, as the superuser on the host."""
-        command = f"cd / && runuser -u postgres -- psql -XqAt -d {self.id} -c {shlex.quote(statement)}"
-        return self.lab.ssh(host, command).strip()
-
-    def primary(self):
-        """The member that takes writes."""
-        (found,) = [host for host in self.members if self.sql(host, "SELECT pg_is_in_recovery()") == "f"]
-        return found
-
     def client(self, code, members=None, **conninfo):
         """What a program prints that has `connect(database, **more)`, through the poolers of these members."""
         names = members or self.members
@@ -109,7 +99,7 @@ def pooled(lab, request):
         assert lab.ssh(host, kept) == ""
         rules = "SELECT count(*) FROM pg_hba_file_rules WHERE '{}' = ANY (user_name) AND address = '{}'"
         of_app = rules.format(f"+{found.id}_application", lab.hosts[found.app]["ansible_host"])
-        assert found.sql(host, of_app) == "1"
+        assert lab.sql(host, of_app) == "1"
     assert lab.playbook("onboard").changed_tasks() == []
 
 
@@ -121,12 +111,12 @@ def test_a_second_run_changes_nothing_and_everything_holds(pooled):
 def test_odoo_answers_through_it_over_tls(pooled, lab, site, odoo):
     assert lab.get(f"{site}/web/login").status_code == 200
     assert odoo("res.partner", "search_count", [])
-    seen = pooled.sql(
-        pooled.primary(),
+    seen = pooled.lab.sql(
+        pooled.lab.primary(),
         "SELECT DISTINCT host(client_addr), ssl FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) "
         f"WHERE usename = '{pooled.id}_application'",
     )
-    assert seen == f"{pooled.addresses[pooled.primary()]}|t"
+    assert seen == f"{pooled.addresses[pooled.lab.primary()]}|t"
 
 
 def heard(lab, site, odoo):
@@ -155,7 +145,7 @@ def test_the_bus_listens_and_hears(pooled, lab, site, odoo):
 
 
 def test_strangers_are_refused(pooled):
-    only = [pooled.primary()]
+    only = [pooled.lab.primary()]
     attempt = f"connect('{pooled.id}')"
     assert "SSL required" in pooled.client(attempt, only, sslmode="disable")
     assert "certificate verify failed" in pooled.client(attempt, only, sslrootcert="/etc/ssl/certs/ca-certificates.crt")
@@ -167,7 +157,7 @@ def test_strangers_are_refused(pooled):
 
 
 def test_a_restart_costs_a_retry(pooled, lab, site, odoo, waiting):
-    lab.ssh(pooled.primary(), "systemctl restart 'pgbouncer@*'")
+    lab.ssh(pooled.lab.primary(), "systemctl restart 'pgbouncer@*'")
     assert waiting("Odoo", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=20)
     assert waiting("the bus", lambda: heard(lab, site, odoo), timeout=90)
 
@@ -187,7 +177,7 @@ def test_it_is_shut_in_and_its_secret_is_its_own(pooled, lab):
 def test_clients_find_the_primary_before_and_after_a_promotion(pooled, lab, site, waiting):
     if len(pooled.members) != 2:
         pytest.skip("one database host: nothing to promote")
-    old = pooled.primary()
+    old = pooled.lab.primary()
     new = next(host for host in pooled.members if host != old)
     ask = f"print(connect('{pooled.id}').execute('SELECT {WHERE}').fetchone()[0])"
     # The standby's pooler has seen a client by now, and has told it that there are no writes here.
@@ -198,7 +188,7 @@ def test_clients_find_the_primary_before_and_after_a_promotion(pooled, lab, site
         waiting("Odoo", lambda: lab.get(f"{site}/web/login").status_code == 200, timeout=60)
         pooled.play("verify")
     finally:
-        if pooled.primary() != old:
+        if pooled.lab.primary() != old:
             pooled.play("switchover", "-e", f"target={old}")
     waiting("the old primary", lambda: pooled.client(ask) == pooled.addresses[old], timeout=20)
 
@@ -207,7 +197,7 @@ def test_clients_find_the_primary_before_and_after_a_promotion(pooled, lab, site
 def ledger(pooled, lab):
     """Starts writers that go through the poolers; whatever a test left of a rotation is ended."""
     make = f"SET ROLE {pooled.application}; CREATE TABLE IF NOT EXISTS {TABLE} (number int PRIMARY KEY, member text)"
-    pooled.sql(pooled.primary(), make)
+    pooled.lab.sql(pooled.lab.primary(), make)
     running = []
 
     def start(*login):
@@ -217,9 +207,9 @@ def ledger(pooled, lab):
     yield start
     for writer in running:
         writer.stop()
-    if lab.next_secrets() or pooled.second in pooled.sql(pooled.primary(), "SELECT rolname FROM pg_roles"):
+    if lab.next_secrets() or pooled.second in pooled.lab.sql(pooled.lab.primary(), "SELECT rolname FROM pg_roles"):
         pooled.play("rotate_secrets", *pooled.confirm)
-    pooled.sql(pooled.primary(), f"DROP TABLE {TABLE}")
+    pooled.lab.sql(pooled.lab.primary(), f"DROP TABLE {TABLE}")
 
 
 def test_nothing_fails_while_passwords_change(pooled, lab, site, ledger, waiting):
@@ -237,7 +227,7 @@ def test_nothing_fails_while_passwords_change(pooled, lab, site, ledger, waiting
     assert page.errors == []
     assert writers[1].logins() == [pooled.application, pooled.second, pooled.application]
     promised = {number for writer in writers for number, _login in writer.acks}
-    assert promised <= {int(row) for row in pooled.sql(pooled.primary(), f"SELECT number FROM {TABLE}").split()}
+    assert promised <= {int(row) for row in pooled.lab.sql(pooled.lab.primary(), f"SELECT number FROM {TABLE}").split()}
     assert (pooled.pids(), pooled.let_in()) == (pids, dict.fromkeys(pooled.members, [pooled.application]))
     refused = ledger(pooled.application, before["postgresql_application"])
     assert refused.refused(), "the old password lets nobody in"

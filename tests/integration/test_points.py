@@ -50,16 +50,8 @@ def directory(plan, app):
 @pytest.fixture(scope="module")
 def query(lab, plan):
     """A statement in Odoo's database, as the superuser of whichever server is the primary."""
-    name, hosts = plan["hosts"][lab.group("app")[0]]["odoo"]["db"]["name"], lab.group("db")
-
-    def ask(text):
-        psql = "runuser -u postgres -- psql -XqAt"
-        for host in hosts:
-            if lab.ssh(host, f"{psql} -d postgres -c 'SELECT pg_is_in_recovery()'", check=False).strip() == "f":
-                return lab.ssh(host, f"{psql} -d {name}", stdin=text).strip()
-        raise AssertionError("no primary")
-
-    return ask
+    name = plan["hosts"][lab.group("app")[0]]["odoo"]["db"]["name"]
+    return lambda text: lab.sql(lab.primary(), text, database=name)
 
 
 def names(lab, app):

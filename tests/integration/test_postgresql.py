@@ -28,15 +28,13 @@ class Cluster:
         self.waiting = waiting
         self.members = lab.group("db")
 
-    def sql(self, host, *statements, database="shop", check=True):
+    def sql(self, host, *statements, check=True):
         """What these statements print, run one by one as the superuser through the socket."""
-        script = "".join(f"{statement};\n" for statement in statements)
-        command = f"cd / && runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -d {database} 2>&1"
-        return self.lab.ssh(host, command, stdin=script, check=check).strip()
+        return self.lab.sql(host, *statements, check=check)
 
     @property
     def primary(self):
-        return next(host for host in self.members if self.sql(host, "SELECT pg_is_in_recovery()") == "f")
+        return self.lab.primary()
 
     @property
     def standby(self):

@@ -26,16 +26,11 @@ class Primary:
 
     def __init__(self, lab):
         self.lab = lab
-        self.name = next(host for host in lab.group("db") if self._sql(host, "SELECT pg_is_in_recovery()") == "f")
+        self.name = lab.primary()
 
     def sql(self, *statements, check=True):
-        """What these statements print, run one by one as the superuser in the database shop."""
-        return self._sql(self.name, *statements, check=check)
-
-    def _sql(self, host, *statements, check=True):
-        script = "".join(f"{statement};\n" for statement in statements)
-        command = "cd / && runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -d shop 2>&1"
-        return self.lab.ssh(host, command, stdin=script, check=check).strip()
+        """What these statements print, run one by one as the superuser in the estate's database."""
+        return self.lab.sql(self.name, *statements, check=check)
 
 
 @pytest.fixture(scope="module")

@@ -35,15 +35,9 @@ class Estate:
         self.application, self.second = f"{self.id}_application", f"{self.id}_application_next"
         self.clients, self.partner = [], None
 
-    def sql(self, statement):
-        """What a statement prints on the primary, as the superuser, in the estate's database."""
-        command = f'cd / && runuser -u postgres -- psql -XqAt -d {self.id} -c "{{}}"'
-        (primary,) = [
-            host
-            for host in self.lab.group("db")
-            if self.lab.ssh(host, command.format("SELECT pg_is_in_recovery()")).strip() == "f"
-        ]
-        return self.lab.ssh(primary, command.format(statement)).strip()
+    def sql(self, *statements):
+        """What these statements print on the primary, as the superuser, in the estate's database."""
+        return self.lab.sql(self.lab.primary(), *statements)
 
     def writer(self, waiting, *login):
         """A writer that has had its first row acknowledged."""
@@ -85,7 +79,7 @@ class Estate:
 
     def second_logins(self):
         """Names of those that are there."""
-        return self.sql(r"SELECT rolname FROM pg_roles WHERE rolname ~ '_next\$'").split()
+        return self.sql("SELECT rolname FROM pg_roles WHERE rolname ~ '_next$'").split()
 
     def takes(self, secrets):
         """The duties whose role has the password that is among these secrets."""
@@ -109,7 +103,7 @@ def estate(lab, site, odoo):
     found = Estate(lab, site)
     # Not with the rows of a run that was killed.
     create = f"DROP TABLE IF EXISTS {TABLE}; CREATE TABLE {TABLE} (number int PRIMARY KEY, member text)"
-    found.sql(f"SET ROLE {found.application}; {create}")
+    found.sql(f"SET ROLE {found.application}", create)
     yield found
     found.stop()
     if lab.next_secrets() or found.second_logins():

@@ -23,15 +23,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils.filestore import 
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.database import Database
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-#: How a module is told which database.
-WHERE = {
-    "hosts": {"type": "dict", "required": True},
-    "port": {"type": "int", "default": 5432},
-    "name": {"type": "str", "required": True},
-    "user": {"type": "str", "required": True},
-    "password": {"type": "str", "required": True, "no_log": True},
-    "ca_file": {"type": "path", "required": True},
-}
 HOLD = (
     "SELECT job.id FROM ir_cron job JOIN ir_model_data data ON data.res_id = job.id "
     "WHERE data.module = 'base' AND data.name = 'autovacuum_job' AND data.model = 'ir.cron' "

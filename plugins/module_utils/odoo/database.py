@@ -23,6 +23,16 @@ except ImportError:
 else:
     IMPORT_ERROR = None
 
+WHERE = {
+    "hosts": {"type": "dict", "required": True},
+    "port": {"type": "int", "default": 5432},
+    "name": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "ca_file": {"type": "path", "required": True},
+}
+"""The options that `Database` takes, in a module's argument spec; documented by the fragment odoo_database."""
+
 OVERDUE = "SELECT cron_name FROM ir_cron WHERE active AND nextcall < now() AT TIME ZONE 'UTC' - interval '1 hour'"
 RIGHTS = ("rolsuper", "rolcreatedb", "rolcreaterole", "rolreplication", "rolbypassrls")
 ADMINISTRATOR = "SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin'"
