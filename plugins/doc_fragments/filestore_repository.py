@@ -20,7 +20,7 @@ options:
     type: path
     default: /etc/estate/filestore/key
   ca_file:
-    description: A file on the host, what signs the gate's certificate.
+    description: A file on the host, what signs the gate's certificate; with O(rclone_config) the store's.
     type: path
   rclone_config:
     description: A file on the host with rclone's configuration, on the keeper, which goes to the store past the gate.

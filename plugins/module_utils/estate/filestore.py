@@ -62,12 +62,52 @@ def of_gate(spec: dict, hosts: list, host: Any) -> Any:
         "address": host.address,
         "port": GATE_PORT,
         "users": [spec["id"]],
+        "store": store(spec["backup"]["repositories"][0]),
         "keep_days": backup["retention_days"],
         "keep_least": KEEP_LEAST,
         "memory_mb": MEMORY_MB,
         # By day: nothing is taken then, and what was taken at night is proven.
         "at": f"*-*-* {clock(minutes(backup['at']) + KEEPER_AFTER_MIN)}:00 {spec['time_zone']}",
         "jitter_s": backup["jitter_minutes"] * 60,
+    }
+
+
+def store(place: dict) -> dict:
+    """Where recovery points lie: beside the database's backups in the first store, in rclone's words.
+
+    remote: the path, on the section C(place) where it is not a directory; secret: the option of that section that is
+    the secret C(backup_1_keeper), and what is written before and after it. Options are those of rclone 1.60's manual.
+    """
+    below = f"{place['path'].rstrip('/')}/filestore"
+    port = "" if place["port"] == 443 else f":{place['port']}"
+    found = {"remote": below, "directory": None, "section": {}, "secret": None, "ca_file": place.get("ca_file")}
+    if place["type"] == "posix":
+        return {**found, "directory": below, "ca_file": None}
+    if place["type"] == "azure":
+        path_style = place["uri_style"] == "path"
+        server = place["endpoint"] if path_style else f"{place['account']}.{place['endpoint']}"
+        within = f"{place['account']}/{place['container']}" if path_style else place["container"]
+        return {
+            **found,
+            "remote": f"place:{place['container']}{below}",
+            "section": {"type": "azureblob"},
+            "secret": ["sas_url", f"https://{server}{port}/{within}?"],
+        }
+    section = {
+        "type": "s3",
+        "provider": "Other",
+        "access_key_id": place["keeper_access_key"],
+        "region": place["region"],
+        "endpoint": f"https://{place['endpoint']}{port}",
+        "force_path_style": "true" if place["uri_style"] == "path" else "false",
+        # It is not ours to make.
+        "no_check_bucket": "true",
+    }
+    return {
+        **found,
+        "remote": f"place:{place['bucket']}{below}",
+        "section": section,
+        "secret": ["secret_access_key", ""],
     }
 
 

@@ -59,8 +59,8 @@ class Taken:
 class Repository:
     """One repository.
 
-    options: repository_file and password_file on this host, ca_file of the gate (none without one); may have cache, a
-    directory of our own, and rclone_config, a file for a repository that rclone reaches.
+    options: repository_file and password_file on this host, ca_file of the gate or the store (none without one); may have
+    cache, a directory of our own, and rclone_config, a file for a repository that rclone reaches.
     """
 
     def __init__(self, options: dict[str, Any], system: System | None = None) -> None:
@@ -154,12 +154,14 @@ class Repository:
         self._reach()
         options = ["--repository-file", self._options["repository_file"]]
         options += ["--password-file", self._options["password_file"], "--cache-dir", self._options.get("cache", CACHE)]
-        if self._options.get("ca_file"):
-            options += ["--cacert", self._options["ca_file"]]
-        if self._options.get("rclone_config"):
+        root, stores = self._options.get("ca_file"), self._options.get("rclone_config")
+        if stores:
             # What restic itself starts rclone with, and where its stores are told.
-            said = f"serve restic --stdio --b2-hard-delete --config {self._options['rclone_config']}"
+            said = f"serve restic --stdio --b2-hard-delete --config {stores}"
+            said += f" --ca-cert {root}" if root else ""
             options += ["--option", f"rclone.args={said}"]
+        elif root:
+            options += ["--cacert", root]
         # At the end of its patience restic is killed, and its lock goes stale; the next run does not wait for it.
         return self._system.run(["restic", "--quiet", *options, *words], stdin, timeout_s)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import filestore
+
 BACKUP = {"repositories": [{"type": "posix", "path": "/srv/backup"}], "retention_days": 35}
 KEY = "age1" + "q" * 58
 
@@ -54,3 +56,49 @@ def test_the_secrets_of_gate_and_repository_are_asked_for(backed):
     case.secrets = {name: value for name, value in case.secrets.items() if not name.startswith("filestore_")}
     paths = {found.path for found in case.problems()}
     assert {"estate_secrets.filestore_gate", "estate_secrets.filestore_key"} <= paths
+
+
+S3 = {
+    "type": "s3",
+    "bucket": "shop-backup",
+    "region": "eu-lab-1",
+    "endpoint": "s3.lab.test",
+    "port": 7070,
+    "uri_style": "path",
+    "access_key": "host",
+    "keeper_access_key": "keeper",
+    "path": "/shop",
+    "ca_file": "/ca.pem",
+}
+AZURE = {"type": "azure", "account": "shop", "container": "backup", "endpoint": "blob.core.windows.net"}
+
+
+def test_points_lie_beside_the_databases_backups():
+    found = filestore.store(S3)
+    assert (found["remote"], found["directory"]) == ("place:shop-backup/shop/filestore", None)
+    assert found["section"]["endpoint"] == "https://s3.lab.test:7070"
+    assert found["section"]["force_path_style"] == "true"
+    assert found["section"]["access_key_id"] == "keeper"
+    assert (found["secret"], found["ca_file"]) == (["secret_access_key", ""], "/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ({"port": 443, "uri_style": "host"}, "https://shop.blob.core.windows.net/backup?"),
+        (
+            {"port": 10000, "uri_style": "path", "endpoint": "blob.lab.test"},
+            "https://blob.lab.test:10000/shop/backup?",
+        ),
+    ],
+)
+def test_an_azure_container_is_reached_by_its_signature(place, address):
+    found = filestore.store({**AZURE, "path": "/shop", **place})
+    assert found["remote"] == "place:backup/shop/filestore"
+    assert (found["section"], found["secret"]) == ({"type": "azureblob"}, ["sas_url", address])
+
+
+def test_a_file_system_is_a_directory():
+    found = filestore.store({"type": "posix", "path": "/srv/backup/", "port": 443, "ca_file": "/ca.pem"})
+    assert found["remote"] == found["directory"] == "/srv/backup/filestore"
+    assert (found["section"], found["secret"], found["ca_file"]) == ({}, None, None)
