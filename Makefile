@@ -64,8 +64,8 @@ sanity: setup ## ansible-test sanity and units, on a copy of the tree
 	@tests/ansible-test.sh units
 
 tools:
-	@for tool in chromium certutil nmap; do command -v $$tool >/dev/null || missing=1; done; [ -z "$${missing:-}" ] || { \
-	  apt-get update -q && apt-get install -qy --no-install-recommends chromium libnss3-tools nmap; }
+	@for tool in age chromium certutil nmap; do command -v $$tool >/dev/null || missing=1; done; [ -z "$${missing:-}" ] || { \
+	  apt-get update -q && apt-get install -qy --no-install-recommends age chromium libnss3-tools nmap; }
 
 # What Molecule leaves standing is tested from outside, as customers, people and strangers meet it; then it is removed.
 # Destroyed first: Molecule remembers what it created, even if lab-down has taken it away.
@@ -100,11 +100,12 @@ scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken i
 	  tests/integration/test_rotation.py::test_nothing_fails_while_passwords_change
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 
-scenario-backup: setup ## Backups in two stores: lost, attacked, restored, to the row
+scenario-backup: setup tools ## Backups in two stores: lost, attacked, restored, to the row
 	$(call phase,"Molecule backup: backups in two stores and restores from them (about 10 min)")
 	@molecule --base-config molecule/config.yml destroy -s backup
 	@molecule --base-config molecule/config.yml test -s backup --destroy never
-	@ESTATE_INVENTORY=molecule/backup/inventory pytest tests/integration/test_backup.py
+	@ESTATE_INVENTORY=molecule/backup/inventory pytest tests/integration/test_backup.py tests/integration/test_points.py \
+	  tests/integration/test_restore_drill.py
 	@molecule --base-config molecule/config.yml destroy -s backup
 
 test: ## Everything but the slow fault drills

@@ -12,7 +12,7 @@ short_description: Make or upgrade the stanza of a cluster's backups, prove the 
 version_added: 0.1.0
 description:
   - Compares what pgBackRest says of the stanza with the cluster that runs. Makes the stanza where a store lacks it, and
-    upgrades it after the cluster was upgraded.
+    upgrades it after the cluster was upgraded. Where a store has no backup yet, a full one is made.
   - Outside check mode the archive is then proven by C(pgbackrest check) - the primary switches a segment of WAL, which
     must arrive in every store.
   - A store that holds another cluster of the same version is refused, since pgBackRest would take it over.
@@ -134,7 +134,7 @@ class Stanza:
         self.client.must("stanza-upgrade", timeout_s=backup_client.CHECK_S)
 
     def _back_up(self) -> None:
-        backup_client.back_up(self.now)
+        backup_client.back_up(self.now or backup.FIRST)
 
     def controls(self, current: backup.Account) -> list[Control]:
         """The proof of the archive."""

@@ -18,6 +18,13 @@ secret ops1/entra_client_secret # the sign-in stand-in reads it here; create.yml
 
 for each in root host keeper; do secret ops1/s3_$each; done # of the S3 store's administrator, and of the two identities of backups
 
+# The operator's, for estates that have backups: only its public part goes into the estate's file.
+if [ ! -e recovery.key ] && command -v age-keygen >/dev/null; then
+  age-keygen -o recovery.key 2>/dev/null
+  age-keygen -y recovery.key >recovery.pub
+  echo recovery.key
+fi
+
 if [ ! -e ssh_key ]; then
   ssh-keygen -q -t ed25519 -N '' -C 'retailerp.estate lab' -f ssh_key
   echo ssh_key

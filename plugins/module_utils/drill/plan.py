@@ -11,9 +11,10 @@ from typing import Any
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.plan import Point, iso
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
-PHASES = ("database", "filestore", "neutral", "odoo", "judgement")
+PHASES = ("archive", "database", "filestore", "neutral", "odoo", "judgement")
 #: Rows are counted moments after the place in the log is taken, while people work.
 ROWS_NEAR = 20
+DAY_S = 86400
 
 
 @dataclass
@@ -37,8 +38,8 @@ class Drill:
 
     @property
     def rto_s(self) -> float:
-        """How long it took from nothing to an Odoo that answers and was judged."""
-        return round(sum(self.phases.values()), 1)
+        """How long it took from nothing to an Odoo that was judged; waiting for the archive is no part of it."""
+        return round(sum(took for phase, took in self.phases.items() if phase != "archive"), 1)
 
     @property
     def rpo_s(self) -> float:
@@ -97,3 +98,31 @@ def controls(drill: Drill, longest_s: float) -> list[Control]:
         Control("drill.rto", "The estate is back in time, in seconds", state, drill.rto_s, f"at most {longest_s:g}")
     )
     return found
+
+
+@dataclass(frozen=True)
+class History:
+    """at: when the last drill wrote its evidence, None before the first; since: when the timer came; last: the evidence."""
+
+    at: float | None
+    since: float
+    last: Mapping[str, Any]
+
+
+def lately(found: History, now: float, oldest_d: float) -> list[Control]:
+    """Whether there was a drill lately, and whether it went well."""
+    age = round((now - (found.since if found.at is None else found.at)) / DAY_S, 1)
+    told, title = f"at most {oldest_d:g}", "A restore was drilled lately, in days"
+    if found.at is None and age <= oldest_d:
+        waits = "none was due yet; the playbook restore_drill drills now"
+        return [Control("drill.age", title, "exempt", "no drill yet", told, waits)]
+    state = "pass" if found.at is not None and age <= oldest_d else "fail"
+    observed = age if found.at is not None else "no drill yet"
+    hint = "journalctl -u estate-restore-drill on the keeper; the playbook restore_drill drills now"
+    controls = [Control("drill.age", title, state, observed, told, "" if state == "pass" else hint)]
+    if found.at is not None:
+        failed = [one["title"] for one in found.last.get("controls", []) if one.get("state") == "fail"]
+        controls.append(
+            Control.check("drill.last", "The last drill went well", failed, [], str(found.last.get("path")))
+        )
+    return controls

@@ -27,6 +27,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 
 URL = "https://drill.invalid"
 PORT = 5432
+#: Longer than the log of a quiet hour may wait to be archived.
+ARCHIVED_S = 600
 #: Marks a directory that goes with the drill.
 OURS = ".restore-drill"
 
@@ -94,6 +96,9 @@ class Run:
         said, point = self._params, drill.point
         where = {"socket": server.socket, "port": PORT, "name": said["database"], "user": said["user"]}
         files, password = Filestore(where), secrets.token_urlsafe(24)
+        server.make()
+        with self._timed(drill, "archive"):
+            server.await_log(said["stanza"], point.wal, ARCHIVED_S)
         with self._timed(drill, "database"):
             server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"])
             server.start()

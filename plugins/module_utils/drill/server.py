@@ -7,36 +7,57 @@ Options are those of pgBackRest 2.44 and later (pgbackrest.org/command.html#comm
 
 from __future__ import annotations
 
+import json
 import os
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-USER = "postgres"
+USER = "estate-keeper"
+"""Who reads the stores on the keeper; the restored cluster is its own."""
+CONFIGURATION = "/etc/estate/backup-keeper"
 START_S = 1800
+ASK_EVERY_S = 5
+_KNOWN = (f"--config={CONFIGURATION}/pgbackrest.conf", f"--config-include-path={CONFIGURATION}/conf.d")
 
 
 class Server:
     """One restored cluster below a directory of the drill's."""
 
     def __init__(self, root: str, uid: int, system: System | None = None) -> None:
-        """root: an empty directory that goes with the drill; uid: who, besides root and postgres, uses the socket."""
+        """root: an empty directory that goes with the drill; uid: who, besides root and the keeper, uses the socket."""
         self._data, self.socket, self._log = f"{root}/data", f"{root}/socket", f"{root}/server.log"
         self._configuration, self._hba = f"{root}/server.conf", f"{root}/hba.conf"
         self._uid, self._system = uid, system or System()
 
-    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
-        """Lay the cluster down and say how far its log is to be replayed, and on which branch."""
+    def make(self) -> None:
+        """Directories for cluster and socket."""
         uid, gid = self._system.uid(USER), self._system.gid(USER)
         if uid is None or gid is None:
-            raise EstateError("this host has no PostgreSQL; the drill needs its programs")
+            raise EstateError("this host makes no backups; a drill is the keeper's; run playbook backups")
         for path in (self._data, self.socket):
             self._system.make_directory(path, uid, gid, 0o700)
         # Odoo's container comes to the socket as its own user, and no one else's gets below the drill's directory.
         os.chmod(self.socket, 0o711)
-        words = ["pgbackrest", f"--stanza={stanza}", f"--pg1-path={self._data}", "--type=lsn", f"--target={lsn}"]
+
+    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
+        """Lay the cluster down and say how far its log is to be replayed, and on which branch."""
+        # To the keeper the members are other hosts; what is restored is here.
+        words = ["pgbackrest", *_KNOWN, "--reset-pg1-host", f"--pg1-path={self._data}", f"--stanza={stanza}"]
+        words += ["--type=lsn", f"--target={lsn}"]
         words += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off", "restore"]
-        self._as_postgres(words, "the database could not be restored", timeout_s)
+        self._as_keeper(words, "the database could not be restored", timeout_s)
+
+    def await_log(self, stanza: str, segment: str, patience_s: float) -> None:
+        """Wait until a store has this segment of the log: a point that was just taken is ahead of the archive."""
+        words = ["pgbackrest", *_KNOWN, f"--stanza={stanza}", "--output=json", "info"]
+        for _time in range(int(patience_s // ASK_EVERY_S)):
+            told = self._as_keeper(words, "the stores could not be asked", 120)
+            # Names of segments are ordered as the log is, later branches after earlier ones.
+            if any((one["max"] or "") >= segment for found in json.loads(told) for one in found.get("archive", [])):
+                return
+            self._system.pause(ASK_EVERY_S)
+        raise EstateError(f"no store has the point's segment of the log, {segment}, after {patience_s:g} s")
 
     def start(self) -> None:
         """Start it, and wait until the log is replayed and it takes writes."""
@@ -59,7 +80,7 @@ class Server:
         self._system.write(self._hba, b"local all all trust\n", uid, gid, 0o600)
         words = [self._program("pg_ctl"), "-D", self._data, "-l", self._log, "-w", "-t", str(START_S)]
         told = f"the restored database does not start; see {self._log}"
-        self._as_postgres([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)
+        self._as_keeper([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)
         # Without hot standby pg_ctl takes a server for started that has yet to replay its log.
         while self._system.run([self._program("pg_isready"), "-q", "-h", self.socket])[0] != 0:
             if not os.path.exists(f"{self._data}/postmaster.pid"):
@@ -69,7 +90,7 @@ class Server:
     def stop(self) -> None:
         """Stop it at once; it is thrown away."""
         if os.path.exists(f"{self._data}/postmaster.pid"):
-            self._as_postgres([self._program("pg_ctl"), "-D", self._data, "-m", "immediate", "stop"], "server", 120)
+            self._as_keeper([self._program("pg_ctl"), "-D", self._data, "-m", "immediate", "stop"], "server", 120)
 
     def _program(self, name: str) -> str:
         try:
@@ -78,13 +99,14 @@ class Server:
         except FileNotFoundError:
             raise EstateError(f"{self._data} holds no cluster") from None
 
-    def _as_postgres(self, words: list[str], what: str, timeout_s: float) -> None:
+    def _as_keeper(self, words: list[str], what: str, timeout_s: float) -> str:
         code, out, err = self._system.run(["runuser", "-u", USER, "--", *words], None, timeout_s)
         if code != 0:
             log = self._tail()
             raise EstateError(
                 f"{what} ({words[0]} ended with {code}): {' '.join((err.strip() or out.strip()).split())[-500:]}{log}"
             )
+        return out
 
     def _tail(self) -> str:
         try:

@@ -59,8 +59,8 @@ class Taken:
 class Repository:
     """One repository.
 
-    options: repository_file and password_file on this host, ca_file of the gate or the store (none without one); may have
-    cache, a directory of our own, and rclone_config, a file for a repository that rclone reaches.
+    options: repository_file and password_file on this host, ca_file of the gate or the store (none without one); may
+    have cache, a directory of our own, and rclone_config, a file for a repository that rclone reaches.
     """
 
     def __init__(self, options: dict[str, Any], system: System | None = None) -> None:

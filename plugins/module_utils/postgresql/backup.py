@@ -16,6 +16,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Cha
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
 MISSING = (NO_PATH, NO_DATA)
 TYPES = ("full", "diff", "incr")
+FIRST = "full"
+"""An estate is not left without a backup until the night: what a store gets that has none."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _backup(told: Mapping[str, Any]) -> Backup:
 
 @dataclass(frozen=True)
 class Desired:
-    """What the plan wants: a stanza of this cluster in each store; now: the type of a backup to be made at once.
+    """What the plan wants: a stanza of this cluster in each store, with a backup; now: the type of one to be made at once.
 
     system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
     before: each store's newest backup when the run began, which a backup of now is newer than.
@@ -153,13 +155,16 @@ def plan(found: Account, desired: Desired) -> list[Change]:
     if older:
         before = ", ".join(sorted({f"PostgreSQL {store.version}" for store in older}))
         changes.append(Change(resource, "update", before, f"PostgreSQL {desired.version}", data="upgrade"))
-    due = [number for number in desired.stores if desired.now and not _made(found, desired, number)]
+    due = [number for number in desired.stores if not _made(found, desired, number)]
     if due:
-        changes.append(Change(f"{desired.now} backup to store {_listed(due)}", "run", data="back_up"))
+        changes.append(Change(f"{desired.now or FIRST} backup to store {_listed(due)}", "run", data="back_up"))
     return changes
 
 
 def _made(found: Account, desired: Desired, number: int) -> bool:
+    """Whether a store has what is wanted: a backup of now, otherwise any at all."""
+    if not desired.now:
+        return any(one.store == number for one in found.backups)
     newest, before = found.newest(number), (desired.before or {}).get(number)
     return newest is not None and newest.label != before
 

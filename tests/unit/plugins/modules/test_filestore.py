@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""filestore_backup, filestore_backup_info, filestore_restore, odoo_neutralise and restore_drill, on stand-ins."""
+"""filestore_backup, filestore_backup_info, filestore_restore, odoo_neutralise and the drills, on stand-ins."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ansible_collections.retailerp.estate.plugins.modules import (
     filestore_restore,
     odoo_neutralise,
     restore_drill,
+    restore_drill_info,
 )
 
 TEXT = "content"
@@ -222,3 +223,14 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     result = run(restore_drill, capsys, **args)
     assert "that is no drill's" in result["msg"]
     assert (tmp_path / "root/precious").exists()
+
+
+def test_the_newest_evidence_is_read_and_a_broken_one_is_told(world, capsys, tmp_path):
+    args = {"evidence": str(tmp_path), "configuration": str(tmp_path / "none")}
+    assert run(restore_drill_info, capsys, **args)["last"] == {}
+    (tmp_path / "20260101t000000z-a.json").write_text("{")
+    assert "is no evidence" in run(restore_drill_info, capsys, **args)["msg"]
+    (tmp_path / "20260102t000000z-b.json").write_text(json.dumps({"rto_s": 3.0, "controls": []}))
+    result = run(restore_drill_info, capsys, **args)
+    assert result["last"]["rto_s"] == 3.0
+    assert {one["state"] for one in result["controls"]} == {"pass"}

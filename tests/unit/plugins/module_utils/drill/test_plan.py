@@ -61,3 +61,25 @@ def test_a_drill_that_was_cut_short_passes_nothing_by_silence():
     short = drill(phases={"database": 5.0}, failed={"filestore": "full"}, rows={}, modules={}, odoo={})
     assert {"drill.phases", "drill.rto", "drill.rows", "drill.modules", "drill.odoo.login"} <= failing(short)
     assert "full" in str(short.report())
+
+
+DAY = 86400.0
+FAILED = {"path": "/e.json", "controls": [{"title": "Tables hold as many rows", "state": "fail"}]}
+
+
+@pytest.mark.parametrize(
+    ("found", "states"),
+    [
+        (plan.History(None, 100 * DAY, {}), {"drill.age": "exempt"}),
+        (plan.History(None, 90 * DAY, {}), {"drill.age": "fail"}),
+        (plan.History(98 * DAY, 0, {"controls": []}), {"drill.age": "pass", "drill.last": "pass"}),
+        (plan.History(98 * DAY, 0, FAILED), {"drill.age": "pass", "drill.last": "fail"}),
+        (plan.History(90 * DAY, 0, {"controls": []}), {"drill.age": "fail", "drill.last": "pass"}),
+    ],
+)
+def test_a_drill_that_is_overdue_or_went_wrong_is_told(found, states):
+    assert {one.id: one.state for one in plan.lately(found, 101 * DAY, 9)} == states
+
+
+def test_waiting_for_the_archive_is_no_part_of_a_restore():
+    assert drill(phases={"archive": 60.0, "database": 5.0}).rto_s == 5.0

@@ -54,27 +54,44 @@ def one_backup(store, kind, hours, damaged=False):
     }
 
 
+BOTH = [(1, "full", 2), (2, "full", 2)]
+
+
 def actions(changes):
     return [(change.action, change.data) for change in changes]
 
 
 def test_nothing_is_to_do_where_both_stores_have_this_cluster():
-    assert backup.plan(stanza(told(1), told(2)), DESIRED) == []
+    assert backup.plan(stanza(told(1), told(2), backups=BOTH), DESIRED) == []
+
+
+def test_a_store_without_a_backup_gets_a_full_one():
+    found = stanza(told(1), told(2, backup.NO_BACKUP), backups=BOTH[:1])
+    (change,) = backup.plan(found, DESIRED)
+    assert (change.resource, change.data) == ("full backup to store 2", "back_up")
+
+
+def test_a_damaged_backup_is_not_made_again_by_each_run():
+    found = stanza(told(1), told(2), backups=[(1, "full", 2), (2, "full", 2, True)])
+    assert backup.plan(found, DESIRED) == []
 
 
 @pytest.mark.parametrize("code", [backup.NO_PATH, backup.NO_DATA])
 def test_a_store_that_lacks_the_stanza_gets_it(code):
-    found = stanza(told(1), told(2, code, system=None))
-    assert actions(backup.plan(found, DESIRED)) == [("create", "create")]
+    found = stanza(told(1), told(2, code, system=None), backups=BOTH[:1])
+    assert actions(backup.plan(found, DESIRED)) == [("create", "create"), ("run", "back_up")]
     assert "store 2" in backup.plan(found, DESIRED)[0].after
 
 
 def test_on_a_bare_host_check_mode_foretells_the_stanza():
-    assert actions(backup.plan(backup.Account(), backup.Desired("shop", (1,)))) == [("create", "create")]
+    foretold = actions(backup.plan(backup.Account(), backup.Desired("shop", (1,))))
+    assert foretold == [("create", "create"), ("run", "back_up")]
 
 
 def test_after_a_major_upgrade_the_stanza_follows():
-    (change,) = backup.plan(stanza(told(1, version="16", system="1"), told(2, version="16", system="1")), DESIRED)
+    (change,) = backup.plan(
+        stanza(told(1, version="16", system="1"), told(2, version="16", system="1"), backups=BOTH), DESIRED
+    )
     assert (change.data, change.before, change.after) == ("upgrade", "PostgreSQL 16", "PostgreSQL 17")
 
 
