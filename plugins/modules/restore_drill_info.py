@@ -11,8 +11,8 @@ module: restore_drill_info
 short_description: Read the evidence of restore drills, and judge it
 version_added: 0.1.0
 description:
-  - Reads what M(retailerp.estate.restore_drill) wrote, by the timer or on demand. A drill that failed, or is overdue, is
-    a control that fails.
+  - Reads what M(retailerp.estate.restore_drill) wrote, by the timer or on demand. A drill that failed, or is overdue,
+    is a control that fails.
   - Changes nothing.
 author:
   - The retailerp.estate authors (@retailerp)

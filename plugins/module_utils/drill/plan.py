@@ -102,7 +102,7 @@ def controls(drill: Drill, longest_s: float) -> list[Control]:
 
 @dataclass(frozen=True)
 class History:
-    """at: when the last drill wrote its evidence, None before the first; since: when the timer came; last: the evidence."""
+    """The last drill. at: when it wrote its evidence, None before the first; since: when the timer came."""
 
     at: float | None
     since: float

@@ -126,7 +126,7 @@ def _backup(told: Mapping[str, Any]) -> Backup:
 
 @dataclass(frozen=True)
 class Desired:
-    """What the plan wants: a stanza of this cluster in each store, with a backup; now: the type of one to be made at once.
+    """What the plan wants: a stanza of this cluster in each store, and a backup; now: the type of one made at once.
 
     system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
     before: each store's newest backup when the run began, which a backup of now is newer than.
