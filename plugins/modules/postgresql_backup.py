@@ -44,6 +44,11 @@ options:
       Make a backup of this type at once, in every store, and wait for its end.
     type: str
     choices: [full, diff, incr]
+  kit:
+    description: >-
+      What a new estate is made of when everything else is lost, sealed to the recovery key. Lies as C(kit/estate.age)
+      in every store, outside of pgBackRest's own encryption.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -84,6 +89,8 @@ controls:
       reason: ""
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
@@ -95,6 +102,7 @@ ARGUMENTS = {
     **backup_client.ARGUMENTS,
     "cluster": {"type": "dict", "default": {}, "options": CLUSTER},
     "now": {"type": "str", "choices": list(backup.TYPES)},
+    "kit": {"type": "str"},
 }
 
 
@@ -103,7 +111,7 @@ class Stanza:
 
     def __init__(self, params: dict, check_mode: bool) -> None:
         self.client, self.cluster = backup_client.Client.of(params), params["cluster"]
-        self.now, self.check_mode = params["now"], check_mode
+        self.now, self.kit, self.check_mode = params["now"], params["kit"], check_mode
         self.before: dict | None = None
 
     def read(self) -> backup.Account:
@@ -111,6 +119,9 @@ class Stanza:
         if not self.check_mode and not self.cluster.get("system_identifier"):
             raise EstateError("no primary runs that a stanza could be made of: run data first")
         found = self.client.account()
+        if self.kit and self.client.installed:
+            reachable = [store.number for store in found.stores if store.code != backup.OTHER]
+            found = replace(found, kits={number: self.client.kit(number) for number in reachable})
         if self.before is None:
             newest = {number: found.newest(number) for number in self.client.stores}
             self.before = {number: one.label if one else None for number, one in newest.items()}
@@ -119,7 +130,8 @@ class Stanza:
     def plan(self, current: backup.Account) -> list[Change]:
         """Pure; see module_utils/postgresql/backup.py."""
         known = {key: value for key, value in self.cluster.items() if value is not None}
-        desired = backup.Desired(self.client.stanza, self.client.stores, **known, now=self.now, before=self.before)
+        asked = {"now": self.now, "before": self.before, "kit": self.kit}
+        desired = backup.Desired(self.client.stanza, self.client.stores, **known, **asked)
         return backup.plan(current, desired)
 
     def apply(self, changes: list[Change]) -> None:
@@ -135,6 +147,10 @@ class Stanza:
 
     def _back_up(self) -> None:
         backup_client.back_up(self.now or backup.FIRST)
+
+    def _lay_kit(self) -> None:
+        for number in self.client.stores:
+            self.client.lay_kit(number, self.kit)
 
     def controls(self, current: backup.Account) -> list[Control]:
         """The proof of the archive."""

@@ -12,7 +12,7 @@ drop() {
       docker rm --force --volumes "estate-lab-$host" >/dev/null
       echo "removed $host"
     fi
-    docker volume rm --force "estate-lab-$host-docker" >/dev/null
+    docker volume rm --force "estate-lab-$host-docker" "estate-lab-$host-stores" >/dev/null
     rm -f "$folder/names/$host" "$folder/hosts/$host".*
   done
 }

@@ -165,6 +165,7 @@ def of_keeper(spec: dict, hosts: list, host: Any) -> Any:
         "schedule": schedule(spec),
         "jitter_s": spec["backup"]["jitter_minutes"] * 60,
         "retention_days": spec["backup"]["retention_days"],
+        "recovery_key": spec["backup"].get("recovery_key"),
         "processes": _processes(host),
     }
 

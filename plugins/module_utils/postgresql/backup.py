@@ -55,13 +55,14 @@ class Backup:
 class Account:
     """All that pgBackRest says of a stanza. archives: store → each archive's id with its first and last segment.
 
-    busy: a backup runs on this very host.
+    busy: a backup runs on this very host. kits: store → its recovery kit, of those that were asked for one.
     """
 
     stores: tuple[Store, ...] = ()
     backups: tuple[Backup, ...] = ()
     archives: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     busy: bool = False
+    kits: Mapping[int, str | None] = field(default_factory=dict)
 
     def of(self, number: int) -> Store:
         """One store; one that nothing is known of has nothing."""
@@ -129,7 +130,8 @@ class Desired:
     """What the plan wants: a stanza of this cluster in each store, and a backup; now: the type of one made at once.
 
     system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
-    before: each store's newest backup when the run began, which a backup of now is newer than.
+    before: each store's newest backup when the run began, which a backup of now is newer than. kit: the sealed recovery
+    kit, that each store has, too; none where there is no recovery key.
     """
 
     stanza: str
@@ -138,6 +140,7 @@ class Desired:
     version: str | None = None
     now: str | None = None
     before: Mapping[int, str | None] | None = None
+    kit: str | None = None
 
 
 def plan(found: Account, desired: Desired) -> list[Change]:
@@ -158,6 +161,10 @@ def plan(found: Account, desired: Desired) -> list[Change]:
     due = [number for number in desired.stores if not _made(found, desired, number)]
     if due:
         changes.append(Change(f"{desired.now or FIRST} backup to store {_listed(due)}", "run", data="back_up"))
+    other = [number for number in desired.stores if desired.kit and found.kits.get(number) != desired.kit]
+    if other:
+        before = None if all(found.kits.get(number) is None for number in other) else "another"
+        changes.append(Change(f"recovery kit in store {_listed(other)}", "update", before, "of today", data="lay_kit"))
     return changes
 
 

@@ -15,6 +15,9 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 PROGRAM = "/usr/bin/pgbackrest"
 UNIT = "estate-backup@{}.service"
+KIT = "kit/estate.age"
+"""Where the recovery kit lies in a store, below its path."""
+MISSING = 1
 READ_S = 120
 CHECK_S = 300
 DAY_S = 24 * 3600
@@ -59,6 +62,21 @@ class Client:
     def call(self, command: str, *options: str, timeout_s: float = READ_S) -> tuple[int, str, str]:
         """Run one command: its code, output and what it complained of."""
         return System().run(self.argv(command, *options), timeout_s=timeout_s)
+
+    def kit(self, number: int) -> str | None:
+        """The recovery kit that lies in a store, sealed; None where there is none."""
+        words = self.argv("repo-get", f"--repo={number}", "--raw", "--ignore-missing")
+        code, out, err = System().run([*words, KIT], timeout_s=READ_S)
+        if code not in (0, MISSING):
+            raise EstateError(f"pgbackrest repo-get {KIT}: {complaint(out, err)}")
+        return out if code == 0 else None
+
+    def lay_kit(self, number: int, text: str) -> None:
+        """Put the recovery kit into a store, in the place of an earlier one."""
+        words = self.argv("repo-put", f"--repo={number}", "--raw")
+        code, out, err = System().run([*words, KIT], text, READ_S)
+        if code:
+            raise EstateError(f"pgbackrest repo-put {KIT}: {complaint(out, err)}")
 
     def must(self, command: str, *options: str, timeout_s: float = READ_S) -> str:
         """The same; what fails is told in pgBackRest's words."""

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything is lost but the stores and the recovery key: hosts, disks, the estate's file, its secrets. Then it is back."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from ansible_collections.retailerp.estate.tests.integration.conftest import LAB, ROOT, Lab
+from ansible_collections.retailerp.estate.tests.people import Administrator
+
+pytestmark = pytest.mark.drill
+
+TABLE = "estate_disaster"
+BLOB = "https://blob.lab.test:10000/devstoreaccount1/shop-backup/shop/kit/estate.age"
+
+
+def lose(lab):
+    """Take hosts and disks away, and boot bare ones in their place. What the stores hold lies on no host of the estate."""
+    for host in lab.hosts:
+        subprocess.run(["docker", "rm", "--force", "--volumes", f"estate-lab-{host}"], check=True, capture_output=True)
+        subprocess.run(["docker", "volume", "rm", f"estate-lab-{host}-docker"], check=True, capture_output=True)
+    command = [ROOT / ".venv/bin/ansible-playbook", "-i", lab.inventory, ROOT / "molecule/shared/create.yml"]
+    subprocess.run(command, cwd=ROOT, env=lab.environment(), check=True, capture_output=True, timeout=900)
+
+
+def new_inventory(lab):
+    """An inventory of the new hosts and nothing else, with the kit opened into it."""
+    folder = LAB / "disaster" / "inventory"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    (folder / "group_vars/all").mkdir(parents=True)
+    for name in ("hosts.yml", "group_vars/all/sites.yml"):
+        shutil.copy(lab.inventory / name, folder / name)
+    signature = subprocess.run(
+        [sys.executable, ROOT / "molecule/shared/files/stores.py", "sas", "r"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    kit = requests.get(f"{BLOB}?{signature.stdout}", verify=lab.ca, timeout=20)
+    kit.raise_for_status()
+    (folder.parent / "estate.age").write_bytes(kit.content)
+    opened = Lab(folder).playbook(
+        "open_kit",
+        *("-e", f"kit={folder.parent}/estate.age", "-e", f"identity={LAB}/recovery.key", "-e", f"directory={folder}"),
+    )
+    for secret in lab.secrets().values():
+        assert secret not in opened.output
+    return Lab(folder)
+
+
+def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site, record_property):
+    if "backup" not in lab.spec():
+        pytest.skip("this estate has no backups")
+    before, longest = lab.secrets(), lab.spec()["backup"]["archive_timeout_s"]
+    partner = odoo("res.partner", "create", {"name": "before the point"})
+    picture = odoo("ir.attachment", "create", {"name": "kept", "datas": "cGljdHVyZQ=="})
+    lab.playbook("backup")
+    later = odoo("res.partner", "create", {"name": "after the point"})
+    primary = lab.primary()
+    lab.sql(primary, f"CREATE TABLE {TABLE} AS SELECT 1 AS id, clock_timestamp() AS at")
+    end = time.monotonic() + 2 * longest
+    while time.monotonic() < end:
+        lab.sql(primary, f"INSERT INTO {TABLE} SELECT max(id) + 1, clock_timestamp() FROM {TABLE}")
+        time.sleep(0.5)
+    last = float(lab.sql(primary, f"SELECT extract(epoch FROM max(at)) FROM {TABLE}"))
+    lose(lab)
+    new = new_inventory(lab)
+    assert new.secrets() == before
+    began = time.monotonic()
+    run = new.playbook("disaster", "-e", f"confirm={new.spec()['id']}", timeout=3000)
+    took = time.monotonic() - began
+    kept = float(new.sql(new.primary(), f"SELECT extract(epoch FROM max(at)) FROM {TABLE}"))
+    phases = {play["name"]: play["seconds"] for play in run.result["plays"] if play["seconds"] >= 1}
+    record_property("phases", phases)
+    print(f"back after {took:.0f} s; {last - kept:.1f} s of rows lost; {phases}")
+    assert last - kept <= longest + 2
+    assert new.get(f"{site}/web/login").status_code == 200
+    back = Administrator(
+        f"https://admin.{new.spec()['domain']}", new.spec()["id"], before["odoo_administrator"], new.ca
+    )
+    assert back("res.partner", "search_count", [("id", "in", [partner, later])]) == 2
+    (again,) = back("ir.attachment", "read", [picture], ["datas"])
+    assert again["datas"] == "cGljdHVyZQ=="
+    assert new.playbook("onboard").changed_tasks() == []
+    new.playbook("restore", "-e", f"confirm={new.spec()['id']}", "-e", "finish=true")
