@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything is lost but the stores and the recovery key: hosts, disks, the estate's file, its secrets. Then it is back."""
+"""Everything is lost but the stores and the recovery key: hosts, disks, estate file, secrets. Then it is back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOB = "https://blob.lab.test:10000/devstoreaccount1/shop-backup/shop/kit/estate
 
 
 def lose(lab):
-    """Take hosts and disks away, and boot bare ones in their place. What the stores hold lies on no host of the estate."""
+    """Take hosts and disks away, and boot bare ones in their place. The stores' disk is none of the estate's."""
     for host in lab.hosts:
         subprocess.run(["docker", "rm", "--force", "--volumes", f"estate-lab-{host}"], check=True, capture_output=True)
         subprocess.run(["docker", "volume", "rm", f"estate-lab-{host}-docker"], check=True, capture_output=True)
@@ -37,13 +37,9 @@ def new_inventory(lab):
     (folder / "group_vars/all").mkdir(parents=True)
     for name in ("hosts.yml", "group_vars/all/sites.yml"):
         shutil.copy(lab.inventory / name, folder / name)
-    signature = subprocess.run(
-        [sys.executable, ROOT / "molecule/shared/files/stores.py", "sas", "r"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    kit = requests.get(f"{BLOB}?{signature.stdout}", verify=lab.ca, timeout=20)
+    command = [sys.executable, ROOT / "molecule/shared/files/stores.py", "sas", "r"]
+    signature = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    kit = requests.get(f"{BLOB}?{signature}", verify=lab.ca, timeout=20)
     kit.raise_for_status()
     (folder.parent / "estate.age").write_bytes(kit.content)
     opened = Lab(folder).playbook(
@@ -82,9 +78,8 @@ def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site,
     print(f"back after {took:.0f} s; {last - kept:.1f} s of rows lost; {phases}")
     assert last - kept <= longest + 2
     assert new.get(f"{site}/web/login").status_code == 200
-    back = Administrator(
-        f"https://admin.{new.spec()['domain']}", new.spec()["id"], before["odoo_administrator"], new.ca
-    )
+    internal = f"https://admin.{new.spec()['domain']}"
+    back = Administrator(internal, new.spec()["id"], before["odoo_administrator"], new.ca)
     assert back("res.partner", "search_count", [("id", "in", [partner, later])]) == 2
     (again,) = back("ir.attachment", "read", [picture], ["datas"])
     assert again["datas"] == "cGljdHVyZQ=="
