@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup drills bench
+.PHONY: help setup demo test test-all lint unit sanity images checks lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -108,9 +108,16 @@ scenario-backup: setup tools ## Backups in two stores: lost, attacked, restored,
 	  tests/integration/test_restore_drill.py tests/integration/test_disaster.py
 	@molecule --base-config molecule/config.yml destroy -s backup
 
+# Built while the checks run, which need one of two cores most of the time. Where nothing is cached that saves minutes.
+images: setup
+	$(call phase,"Images of the lab, in the background (cold: 8 to 15 min)")
+	@mkdir -p .lab && ansible-playbook -i inventories/lab molecule/shared/create.yml --tags images | sed -u 's/^/[images] /'
+
+checks: setup
+	@$(MAKE) --no-print-directory --jobs 1 lint unit sanity
+
 test: ## Everything but the slow fault drills
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory unit sanity
+	@$(MAKE) --no-print-directory --jobs 2 images checks
 	@$(MAKE) --no-print-directory scenario-default
 	@$(MAKE) --no-print-directory scenario-solo
 
