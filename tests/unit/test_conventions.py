@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem != "__init__")
 # The plan itself, the maker of what it reads, and parts of playbooks that began with it.
-HEADLESS = ("plan", "new_retailer", "judge", "logins", "generation", "keeper")
+HEADLESS = ("plan", "new_retailer", "judge", "logins", "generation", "keeper", "open_kit")
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 
 
