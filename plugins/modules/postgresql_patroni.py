@@ -31,7 +31,7 @@ options:
     description:
       - V(settled) waits until this member serves.
       - V(leader) makes this member the leader. Only one that commits wait for may become it.
-      - V(cloned) throws this member's data away and copies the leader's, unless it follows the leader already.
+      - V(cloned) throws this member's data away and copies the leader's.
     type: str
     choices: [settled, leader, cloned]
     default: settled
@@ -67,6 +67,7 @@ controls:
 """
 
 import time
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -129,8 +130,10 @@ class Patroni:
         while time.monotonic() < deadline:
             own = api.read(self.api).member(self.desired.name)
             if own is None or own.state not in plan.UP:
-                return
+                break
             time.sleep(PAUSE_S)
+        # It is copied once; what is left is to see it serve.
+        self.desired = replace(self.desired, state="settled")
 
     def _refuse(self, current: plan.Current) -> None:
         own = current.member(self.desired.name)

@@ -84,9 +84,9 @@ options:
   rejoin:
     description: >-
       What may be done to data that the primary never had. C(never) refuses; C(rewind) gives it up and copies what
-      differs; C(clone) gives it up and copies everything.
+      differs; C(clone) gives it up and copies everything; C(anew) copies everything even where it could just follow.
     type: str
-    choices: [never, rewind, clone]
+    choices: [never, rewind, clone, anew]
     default: never
 """
 
@@ -364,6 +364,8 @@ class Replication:
             slot = slot_name(self.params["member"])
             server.clone(self.layout, self.upstream.conninfo(), slot, passfile, self.lock)
         member.whole(self.layout)
+        # A copy that is asked for whatever the member holds is made once.
+        self.desired = replace(self.desired, rejoin=replication.CLONE)
 
 
 def main() -> None:
@@ -382,7 +384,7 @@ def main() -> None:
             "successor": {"type": "str"},
             "up_to": {"type": "str"},
             "failover": {"type": "dict", "options": failover.ARGUMENTS},
-            "rejoin": {"type": "str", "choices": ["never", "rewind", "clone"], "default": "never"},
+            "rejoin": {"type": "str", "choices": ["never", "rewind", "clone", "anew"], "default": "never"},
         },
         supports_check_mode=True,
     )

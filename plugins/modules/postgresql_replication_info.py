@@ -101,14 +101,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: What this member is, running or not, whether a pooler of the estate is in front of it, whether a package
-    of Debian that is installed now would make no cluster of its own.
+  description: What this member is, running or not, whether a pooler of the estate is in front of it, whether a failover
+    left it waiting for no standby until one is back, whether a package of Debian that is installed now would make no
+    cluster of its own.
   returned: always
   type: dict
   sample:
     name: db1
     version: "17"
     pooled: false
+    degraded: false
     package_makes_none: true
     data: ready
     role: primary
@@ -177,7 +179,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, server, status
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, member, server, status
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 
 POOLER = "/etc/estate/pgbouncer/pgbouncer.ini"
@@ -213,6 +215,7 @@ class Info:
             vars(found[0]),
             version=layout.version,
             pooled=os.path.exists(POOLER),
+            degraded=member.is_degraded(layout),
             package_makes_none="create_main_cluster = false" in _lines(PACKAGE),
         )
         if found[1]:

@@ -182,7 +182,22 @@ class Lab:
 
         first: what is done then, before it is killed.
         """
-        run = subprocess.Popen(
+        run = self._begun(name, *args)
+        said = self._until(run, words, times)
+        first()
+        os.killpg(run.pid, signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL, said[-4000:]
+
+    def disturbed(self, words: str, times: int, act: Callable[[], object], name: str, *args: str) -> Run:
+        """Run a playbook to its end, and do something when it has begun a line like this so often."""
+        run = self._begun(name, *args)
+        said = self._until(run, words, times)
+        act()
+        said += run.stdout.read()
+        return Run(run.wait(), said)
+
+    def _begun(self, name: str, *args: str) -> subprocess.Popen:
+        return subprocess.Popen(
             [BIN / "ansible-playbook", "-i", self.inventory, f"retailerp.estate.{name}", *args],
             cwd=ROOT,
             env=self.environment(),
@@ -192,16 +207,16 @@ class Lab:
             text=True,
             start_new_session=True,
         )
+
+    def _until(self, run: subprocess.Popen, words: str, times: int) -> str:
+        """What it said until then."""
         said = []
         for line in run.stdout:
             said.append(line)
             times -= line.startswith(words)
             if not times:
-                first()
-                os.killpg(run.pid, signal.SIGKILL)
-                break
-        run.wait()
-        assert run.returncode == -signal.SIGKILL, "".join(said)[-4000:]
+                return "".join(said)
+        raise AssertionError(f"it ended with {run.wait()} before: {''.join(said)[-4000:]}")
 
     def next_secrets(self) -> dict[str, str]:
         """The next generation in the vault; empty when there is none."""

@@ -135,11 +135,13 @@ def test_an_operator_is_told_that_failover_is_not_for_him(members):
 
 
 def test_a_standby_comes_back_and_goes_for_good(members, lab):
-    """A member that lost its data is copied; one that is taken away stays down, and comes back by the playbook."""
+    """One whose data is no good is copied anew; one that is taken away stays down, and comes back by the playbook."""
     standby = next(name for name in members.names if name != members.primary())
+    lab.ssh(standby, f"touch {DATA}/estate_mark")
+    members.play("rejoin", f"member={standby}", "method=clone", members.confirm)
+    assert lab.ssh(standby, f"ls {DATA}/estate_mark 2>/dev/null || true") == "", "it was copied, though it served"
     lab.ssh(standby, f"systemctl stop {UNIT} && rm -rf {DATA} && systemctl start {UNIT}")
     members.waiting("every member serves", members.whole, timeout=180)
-    members.play("rejoin", f"member={standby}", "method=clone", members.confirm)
     members.play("remove_standby", f"member={standby}", members.confirm)
     assert lab.ssh(standby, f"systemctl is-active {UNIT} || true").strip() == "inactive"
     members.play("add_standby")

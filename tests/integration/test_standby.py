@@ -17,6 +17,7 @@ pytestmark = pytest.mark.drill
 
 # Not the whole lab: a scenario may have booted the database's hosts only.
 SOME = "--limit=localhost,db,app"
+UNIT = f"postgresql@{VERSION}-main"
 STARTED = "SELECT pg_postmaster_start_time()"
 
 
@@ -63,7 +64,7 @@ def test_a_standby_goes_for_good_and_another_takes_its_place(pair, lab, without)
     try:
         pair.play("data")
         pair.play(*leave)
-        assert lab.ssh(standby, f"systemctl is-active postgresql@{VERSION}-main || true").strip() != "active"
+        assert lab.ssh(standby, f"systemctl is-active {UNIT} || true").strip() != "active"
         alone = Members(without(standby), pair.waiting)
         alone.durability = "available"
         slots = "SELECT count(*) FROM pg_replication_slots"
@@ -78,6 +79,16 @@ def test_a_standby_goes_for_good_and_another_takes_its_place(pair, lab, without)
     pair.play("data")
     pair.healthy(primary)
     assert pair.sql(primary, STARTED) == started, "the primary serves all the while"
+
+
+def test_a_standby_that_serves_is_copied_anew_when_told(pair, lab):
+    """Broken pages, for one: it follows, and so nothing else would mend it."""
+    primary = pair.primary()
+    standby = pair.standby(primary)
+    lab.ssh(standby, f"touch {DATA}/estate_mark")
+    pair.play("rejoin", f"member={standby}", "method=clone", pair.confirm)
+    assert lab.ssh(standby, f"ls {DATA}/estate_mark 2>/dev/null || true") == ""
+    pair.healthy(primary)
 
 
 def test_writes_that_wait_for_a_dead_standby_go_on_when_the_operator_says_so(pair, lab):
@@ -96,10 +107,16 @@ def test_writes_that_wait_for_a_dead_standby_go_on_when_the_operator_says_so(pai
         assert told.code != 0, "the standby is still planned"
         assert "postgresql.replication" in told.output
     finally:
-        pair.durability = "strict"
         pair.power("start", standby)
         pair.waiting("SSH", lambda: lab.ssh(standby, "true") == "")
-    pair.play("data")
+    lab.ssh(standby, f"systemctl stop {UNIT}")
+    pair.durability = "strict"
+    early = pair.play("data", check=False)
+    assert early.code != 0
+    assert "Leave estate_spec.postgresql.durability at available" in early.output
+    assert early.changed_tasks() == []
+    for pair.durability in ("available", "strict"):
+        pair.play("data")
     promised = {number for _at, _member, number in writer.stop().acks}
     pair.healthy(primary)
     for host in pair.names:
@@ -113,11 +130,32 @@ def stalled(writer):
     return writer.acknowledged() == had
 
 
+def alone_again(pair, without, primary, standby):
+    """The pair as README has it for a primary whose standby is dead: another inventory, `available`, and `data`."""
+    alone = Members(without(standby), pair.waiting)
+    alone.durability = "available"
+    pair.lab.ssh(primary, f"systemctl stop {UNIT}")
+    assert "is not started while" in pair.play("data", f"--limit={primary}", check=False).output
+    alone.play("data")
+    assert alone.primary() == primary
+    return alone
+
+
+def comes_back(pair, standby):
+    """The dead host boots, is entered again, and is waited for again; nobody waits for its base backup."""
+    pair.power("start", standby)
+    pair.waiting("SSH", lambda: pair.lab.ssh(standby, "true") == "")
+    writer = Writer(pair.lab, pair.names, 10**6)
+    pair.waiting("the first row", writer.acknowledged)
+    for pair.durability, play in (("available", ("add_standby", SOME)), ("strict", ("data",))):
+        pair.play(*play)
+    assert writer.stop().longest_gap() < 3
+
+
 def test_a_primary_that_boots_alone_serves_once_the_other_one_is_given_up(pair, lab, without):
     """The same, second row: its guard asks a standby that is dead."""
     primary = pair.primary()
     standby = pair.standby(primary)
-    unit = f"postgresql@{VERSION}-main"
     pair.power("kill", standby)
     try:
         pair.power("kill", primary)
@@ -125,20 +163,36 @@ def test_a_primary_that_boots_alone_serves_once_the_other_one_is_given_up(pair, 
         refusal = f"{standby} does not answer"
         pair.waiting(
             "the guard's refusal",
-            lambda: refusal in lab.ssh(primary, f"journalctl --no-pager -b -u {unit}", check=False),
+            lambda: refusal in lab.ssh(primary, f"journalctl --no-pager -b -u {UNIT}", check=False),
             timeout=90,
         )
-        alone = Members(without(standby), pair.waiting)
-        alone.durability = "available"
-        lab.ssh(primary, f"systemctl stop {unit}")
-        assert "is not started while" in pair.play("data", f"--limit={primary}", check=False).output
-        alone.play("data")
-        assert alone.primary() == primary
+        alone = alone_again(pair, without, primary, standby)
         alone.sql(primary, f"INSERT INTO {TABLE} VALUES (-7, '{primary}')")
         assert alone.play("data").changed_tasks() == []
     finally:
-        pair.power("start", standby)
-        pair.waiting("SSH", lambda: lab.ssh(standby, "true") == "")
-    pair.play("add_standby", SOME)
+        comes_back(pair, standby)
     pair.healthy(primary)
     assert -7 in pair.rows(standby)
+
+
+def test_a_switchover_whose_target_dies_in_the_middle_says_what_to_do(pair, lab, without):
+    """Its primary is stopped for good by then, and nobody can know that the other one was not promoted."""
+    primary = pair.primary()
+    standby = pair.standby(primary)
+    writer = Writer(lab, pair.names)
+    pair.waiting("the first row", writer.acknowledged)
+    try:
+        stopped = f"changed: [{standby} -> {primary}"
+        told = lab.disturbed(stopped, 1, lambda: pair.power("kill", standby), "switchover", "-e", pair.spec())
+        assert told.code != 0
+        assert f"{primary} does not run" in told.output
+        assert "One host is gone" in told.output
+        had = writer.acknowledged()
+        alone_again(pair, without, primary, standby)
+        pair.waiting("the writer goes on", lambda: writer.acknowledged() > had)
+    finally:
+        comes_back(pair, standby)
+    promised = {number for _at, _member, number in writer.stop().acks}
+    pair.healthy(primary)
+    for host in pair.names:
+        assert promised <= pair.rows(host)

@@ -133,6 +133,12 @@ def _roles(hosts: list) -> Iterator:
 
 
 def _standby(spec: dict, hosts: list) -> Iterator:
+    if len(in_tier(hosts, "db")) > 2 and value_at(spec, "postgresql.shape") == "streaming":
+        yield Problem(
+            "groups.db",
+            f"holds {len(in_tier(hosts, 'db'))} hosts; an operator moves the primary of a pair: keep two, or write "
+            "estate_spec.postgresql.shape: patroni",
+        )
     if len(in_tier(hosts, "db")) == 1 and value_at(spec, "postgresql.durability") == "strict":
         yield Problem(
             "estate_spec.postgresql.durability",

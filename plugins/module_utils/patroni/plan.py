@@ -168,8 +168,6 @@ def _clone(current: Current, name: str) -> list[Change]:
         raise EstateError("the cluster has no leader to copy")
     if leader.name == name:
         raise EstateError(f"{name} leads the cluster; only a standby is copied anew")
-    if own and own.state in UP and own.timeline == leader.timeline:
-        return []
     return [Change("data directory", "update", own.describe() if own else None, f"copy of {leader.name}", data="clone")]
 
 

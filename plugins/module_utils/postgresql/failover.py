@@ -20,7 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
     UNKNOWN,
     Instance,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import LAG_BYTES, lsn
 
 STRICT, AVAILABLE = "strict", "available"
 #: The option `failover` of postgresql_replication.
@@ -136,7 +136,7 @@ def incomplete(situation: Situation) -> str | None:
     target, name = situation.target, situation.target.instance.name
     unseen = _unseen(situation)
     fences = [situation.fences[one] for one in unseen if one in situation.fences]
-    forked = None
+    forked, beyond = None, []
     if unseen and len(fences) == len(unseen) and all(fence.log_end or fence.pending for fence in fences):
         ends = [fence.log_end for fence in fences if fence.log_end]
         beyond = [end for end in ends if lsn(end) > lsn(target.position or "0/0")]
@@ -154,6 +154,12 @@ def incomplete(situation: Situation) -> str | None:
             )
     if situation.durability != STRICT:
         return f"durability is {situation.durability}: the old primary did not wait for {name}"
+    ahead = max((lsn(end) for end in beyond), default=0) - lsn(target.position or "0/0")
+    if not forked and ahead > LAG_BYTES:
+        return (
+            f"the log of the old primary goes on for {ahead} bytes beyond what {name} has received: more than commits "
+            "that wait leave behind, so they may not have waited"
+        )
     if not target.synchronous:
         return (
             forked

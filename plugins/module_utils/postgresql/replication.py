@@ -21,7 +21,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
 FENCED, RESUMED, SETTLED = "fenced", "resumed", "settled"
-NEVER, REWIND, CLONE = "never", "rewind", "clone"
+NEVER, REWIND, CLONE, ANEW = "never", "rewind", "clone", "anew"
 LAG_BYTES = 16 * 1024 * 1024
 """A standby further behind than one WAL segment would keep everybody waiting in a switchover."""
 PAGE_BYTES, SEGMENT_BYTES = 8192, 16 * 1024 * 1024
@@ -251,25 +251,30 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
         # Its guard refuses it every few seconds; a start under way now would be taken for ours, and so its refusal.
         yield Change(f"service {desired.unit}", "stop", "starting", "stopped", data="stop")
     fork = "an unknown position" if own.torn else diverged(own, leader)
-    if fork is not None:
+    parts = fork is not None or desired.rejoin == ANEW
+    if parts:
         steps = list(_part(own, desired, leader, fork))
         if own.instance.running:
-            yield Change(f"service {desired.unit}", "stop", "running, and followed nobody", "stopped", data="stop")
+            yield Change(f"service {desired.unit}", "stop", "running", "stopped", data="stop")
         yield from steps
     # A clone is a standby already; whatever is done again here does no harm.
-    if own.instance.role == PRIMARY or fork is not None:
+    if own.instance.role == PRIMARY or parts:
         yield Change(f"member {own.instance.name}", "update", own.instance.role, STANDBY, data="follow")
     if own.fenced:
         yield Change(f"fence of {own.instance.name}", "delete", "the server does not start", None, data="unfence")
-    if not own.instance.running or fork is not None:
+    if not own.instance.running or parts:
         yield Change(f"service {desired.unit}", "start", "stopped", "running", data="start")
     if kept := sorted({slot_name(name) for name in desired.others} & own.slots):
         # Nobody streams from a standby: its slots would keep WAL for ever.
         yield Change("replication slots", "delete", ", ".join(kept), None, data="drop_slots")
 
 
-def _part(own: Own, desired: Desired, leader: Leader, fork: str) -> Iterable[Change]:
-    """What to do with a data directory that holds what the primary never had."""
+def _part(own: Own, desired: Desired, leader: Leader, fork: str | None) -> Iterable[Change]:
+    """What to do with a data directory that holds what the primary never had, or is made anew whatever it holds."""
+    if desired.rejoin == ANEW:
+        before = f"as it is, timeline {own.instance.timeline}"
+        yield Change(f"data directory {desired.directory}", "update", before, "base backup of the primary", data=CLONE)
+        return
     if own.torn and desired.rejoin != CLONE:
         raise EstateError(
             f"{own.instance.name}: a rewind was cut short and its data is of no use; run with -e method=clone"

@@ -232,6 +232,11 @@ def test_production_wants_a_standby_or_a_word(lab):
     assert lab.set("postgresql.standby", "optional").problems() == []
 
 
+def test_a_streaming_pair_is_two(lab):
+    lab.hosts["db3"] = {**lab.hosts["db2"], "ansible_host": "10.77.0.33"}
+    assert refused(lab, "groups.db", "holds 3 hosts; an operator moves the primary of a pair")
+
+
 def test_demo_data_stays_out_of_production(lab):
     lab.set("environment", "production").set("odoo.demo", True)
     assert refused(lab, "estate_spec.odoo.demo", "cannot be taken out again")

@@ -49,7 +49,6 @@ def test_a_member_is_read_from_what_the_api_says():
 def test_nothing_is_done_to_a_cluster_as_it_should_be():
     assert steps(WHOLE, "db2", settings=SETTINGS) == []
     assert steps(WHOLE, "db1", state="leader") == []
-    assert steps(WHOLE, "db2", state="cloned") == []
 
 
 def test_settings_are_written_whole():
@@ -84,7 +83,8 @@ def test_refusals_say_why(current, name, state, said):
         steps(current, name, state=state)
 
 
-def test_a_member_that_does_not_follow_is_copied_when_told():
+def test_a_member_is_copied_when_told_whether_it_follows_or_not():
+    assert steps(WHOLE, "db2", state="cloned") == ["clone"]
     assert steps(with_member("db3", state="start failed"), "db3", state="cloned") == ["clone"]
     assert steps(with_member("db3", timeline=2), "db3", state="cloned") == ["clone"]
 

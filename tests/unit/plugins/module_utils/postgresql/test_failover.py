@@ -108,6 +108,14 @@ def test_a_standby_that_went_its_own_way_is_not_promoted(durability):
     assert refused(fences=read, durability=durability) == ""
 
 
+def test_a_proof_that_the_old_primarys_disk_belies_is_none():
+    """Strict was given up while this standby was away: what took that back never reached it."""
+    near, far = {"db1": Fence("stopped", "0/3FFFFFF", 1)}, {"db1": Fence("stopped", "0/9000000", 1)}
+    assert refused(fences=near) == "", "what nobody was told of: commits that wait"
+    assert "more than commits that wait leave behind" in refused(fences=far)
+    assert refused(fences=far, accept="0/3000100") == ""
+
+
 def test_strict_in_the_file_is_not_strict_on_the_server():
     assert "no proof that the old primary waited" in refused(target=replace(TARGET, synchronous=False))
 

@@ -164,6 +164,14 @@ def test_a_torn_directory_is_only_cloned():
     assert steps(torn, "standby", LEADER, rejoin="clone") == ["clone", "follow", "unfence", "start"]
 
 
+def test_a_copy_that_is_asked_for_is_made_whatever_the_member_holds():
+    """Broken pages, for one: it follows, and so nothing else would be done."""
+    follows = replace(RUNNING, instance=replace(RUNNING.instance, role="standby"), history=())
+    assert steps(follows, "standby", LEADER, rejoin="clone") == []
+    assert steps(follows, "standby", LEADER, rejoin="anew") == ["stop", "clone", "follow", "start"]
+    assert steps(STOPPED, "standby", LEADER, rejoin="anew") == ["clone", "follow", "unfence", "start"]
+
+
 def test_nobody_follows_itself_a_stranger_or_nobody():
     with pytest.raises(EstateError, match="takes writes"):
         steps(RUNNING, "standby", LEADER)
