@@ -384,11 +384,9 @@ def test_a_major_upgrade_is_refused(members):
 
 
 @pytest.mark.parametrize("where", ["primary", "standby"])
-def test_a_full_disk_loses_nothing(members, watch, lab, where):
+def test_a_full_disk_loses_nothing(members, lab, where):
     primary = members.primary()
     host = next(name for name in members.names if name != primary)
-    for writer in watch.values():
-        writer.stop()
     with small_disk(lab, host, UNIT):
         members.waiting("every member serves", members.whole, timeout=120)
         now = members.primary()
@@ -401,18 +399,29 @@ def test_a_full_disk_loses_nothing(members, watch, lab, where):
             now = members.primary()
         assert (now == host) is (where == "primary")
         members.waiting("every member serves", members.whole, timeout=120)
-        writer = Writer(lab, members.names, max(n for n in {0, *members.rows(now)} if n < 10**8) + 1)
-        try:
-            members.waiting("the first row", writer.acknowledged)
-            fill(members, host, now)
-            time.sleep(30)
-            lab.ssh(host, f"rm -f {DATA}/pg_wal/filler")
-            had = writer.acknowledged()
-            members.waiting("the writer goes on", lambda: writer.acknowledged() > had + 20, timeout=120)
-        finally:
-            writer.stop()
-    promised = {number for _at, _member, number in writer.ledger.acks}
-    members.waiting("every member serves", members.whole, timeout=180)
-    for name in members.names:
-        members.waiting(f"the rows on {name}", lambda name=name: promised <= members.rows(name))
+        watch, began = watchers(members, lab), int(time.time())
+        fill(members, host, now)
+        told = f"journalctl --no-pager -u {UNIT} --since @{began}"
+        members.waiting("a full disk", lambda: "No space left on device" in lab.ssh(host, told), timeout=60)
+        time.sleep(20)
+        lab.ssh(host, f"rm -f {DATA}/pg_wal/filler")
+        _ledger, order = settle(members, watch)
+        assert order[0] == now
+    members.healthy()
+
+
+def test_a_leader_that_was_frozen_acknowledges_nothing_when_it_wakes(members, lab):
+    """Its Patroni slept, too: until that has seen that another one leads, the server takes what nobody confirms."""
+    old = members.primary()
+    writer = Writer(lab, members.names, max({n for n in members.rows(old) if n < 10**8}, default=0) + 1)
+    pinned = Writer(lab, [old], 8 * 10**8 + int(time.time()) % 10**7)
+    members.waiting("rows of both", lambda: writer.acknowledged() and pinned.acknowledged())
+    members.power("pause", old)
+    try:
+        members.waiting("another leader", lambda: set(writer.ledger.members()) - {old}, timeout=60)
+    finally:
+        members.power("unpause", old)
+    watch = {"any": writer, "rest": pinned}
+    _ledger, order = settle(members, watch)
+    assert order == [old, members.primary()], "the old one acknowledged nothing any more"
     members.healthy()

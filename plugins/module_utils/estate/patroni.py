@@ -47,7 +47,8 @@ def plan(spec: dict, settings: dict, voters: list) -> dict:
             "postgresql": {
                 "use_pg_rewind": True,
                 "use_slots": True,
-                # What a member wrote that nobody else has is thrown away by an operator only.
+                # Patroni rewinds a member that wrote what nobody else has, which nobody was promised. A directory that
+                # it cannot rewind is thrown away by an operator only.
                 "remove_data_directory_on_rewind_failure": False,
                 "remove_data_directory_on_diverged_timelines": False,
                 "parameters": {

@@ -289,8 +289,9 @@ def follow(layout: server.Layout) -> None:
 
 def rewind(layout: server.Layout, source: str, passfile: int, lock: int) -> None:
     """Take the data directory back to the primary's history. `source` is a conninfo without password."""
-    with open(_rewinding(layout), "w", encoding="ascii"):
-        pass
+    with open(_rewinding(layout), "w", encoding="ascii") as file:
+        os.fsync(file.fileno())
+    server.sync(layout.directory)
     configuration = f"/etc/postgresql/{layout.version}/{layout.name}/postgresql.conf"
     server.run(
         [
