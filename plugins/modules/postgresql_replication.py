@@ -354,7 +354,6 @@ class Replication:
         member.undegrade(self.layout)
 
     def _rewind(self) -> None:
-        server.systemctl("stop", self.layout.unit)
         with self.upstream.passfile() as passfile:
             member.rewind(self.layout, self.upstream.conninfo(), passfile, self.lock)
 
