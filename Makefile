@@ -86,14 +86,14 @@ scenario-solo: setup tools ## The lightweight estate on one host: the same, in s
 	@molecule --base-config molecule/config.yml destroy -s solo
 
 scenario-postgresql_streaming: setup ## The database pair, broken in every way; no acknowledged row is lost
-	$(call phase,"Molecule postgresql_streaming: the database pair under faults (about 15 min)")
+	$(call phase,"Molecule postgresql_streaming: the database pair under faults (about 40 min)")
 	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
 	@molecule --base-config molecule/config.yml test -s postgresql_streaming --destroy never
 	@pytest tests/integration/test_failover.py tests/integration/test_standby.py tests/integration/test_upgrade.py
 	@molecule --base-config molecule/config.yml destroy -s postgresql_streaming
 
 scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken in every way; no acknowledged row is lost
-	$(call phase,"Molecule postgresql_patroni: automatic failover under faults (about 35 min)")
+	$(call phase,"Molecule postgresql_patroni: automatic failover under faults (about 70 min)")
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 	@molecule --base-config molecule/config.yml test -s postgresql_patroni --destroy never
 	@ESTATE_INVENTORY=molecule/postgresql_patroni/inventory pytest tests/integration/test_patroni.py tests/integration/test_etcd.py \
@@ -101,7 +101,7 @@ scenario-postgresql_patroni: setup ## Three members in Patroni's hands, broken i
 	@molecule --base-config molecule/config.yml destroy -s postgresql_patroni
 
 scenario-backup: setup tools ## Backups in two stores: lost, attacked, restored, to the row
-	$(call phase,"Molecule backup: backups in two stores and restores from them (about 10 min)")
+	$(call phase,"Molecule backup: backups in two stores and restores from them (about 40 min)")
 	@molecule --base-config molecule/config.yml destroy -s backup
 	@molecule --base-config molecule/config.yml test -s backup --destroy never
 	@ESTATE_INVENTORY=molecule/backup/inventory pytest tests/integration/test_backup.py tests/integration/test_points.py \
