@@ -67,13 +67,20 @@ def members(lab, waiting):
     found.sql(found.primary(), f"DROP TABLE {TABLE}")
 
 
+ALL, REST, PINNED = 0, 8 * 10**8, 9 * 10**8
+
+
+def free(members, base):
+    """The first number of a writer's own hundred million that no row has."""
+    taken = {number for number in members.rows(members.primary()) if base <= number < base + 10**8}
+    return max(taken, default=base) + 1
+
+
 def watchers(members, lab):
     """A writer as Odoo is one, and one on each member that tries to write there, all the time."""
-    first = max((number for number in members.rows(members.primary()) if number < 10**8), default=0) + 1
-    running = {"any": Writer(lab, members.names, first)}
-    start = int(time.time()) % 10**7
+    running = {"any": Writer(lab, members.names, free(members, ALL))}
     for index, name in enumerate(members.names, 1):
-        running[name] = Writer(lab, [name], 10**8 * index + start, intruder=True)
+        running[name] = Writer(lab, [name], free(members, 10**8 * index), intruder=True)
     members.waiting("the first row", running["any"].acknowledged)
     return running
 
@@ -173,13 +180,13 @@ def test_a_lost_host_is_replaced_by_itself(members, lab, site, waiting):
         writer = watch["any"]
         waiting("rows", lambda writer=writer: writer.acknowledged() > 50)
         # Hosts are lost at any moment: here at ten of the leader's loop, as evenly as its clock of whole seconds tells.
-        loop = members.patroni(old, "config")["loop_wait"]
+        loop, first = members.patroni(old, "config")["loop_wait"], free(members, REST)
         due = members.patroni(old, "patroni")["dcs_last_seen"] + 0.5 + loop * (1 + run / RUNS)
         time.sleep(max(0.0, due - time.time()))
         lost = time.monotonic()
         members.power("kill", old)
         # A client of all waits two seconds at the lost one, again and again: one of the rest sees when rows are taken.
-        rest = Writer(lab, [name for name in members.names if name != old], 9 * 10**8 + int(time.time()) % 10**7)
+        rest = Writer(lab, [name for name in members.names if name != old], first)
         watch["rest"] = rest
         waiting("a row elsewhere", rest.acknowledged)
         took.append(rest.ledger.acks[0][0] - lost)
@@ -413,8 +420,8 @@ def test_a_full_disk_loses_nothing(members, lab, where):
 def test_a_leader_that_was_frozen_acknowledges_nothing_when_it_wakes(members, lab):
     """Its Patroni slept, too: until that has seen that another one leads, the server takes what nobody confirms."""
     old = members.primary()
-    writer = Writer(lab, members.names, max({n for n in members.rows(old) if n < 10**8}, default=0) + 1)
-    pinned = Writer(lab, [old], 8 * 10**8 + int(time.time()) % 10**7)
+    writer = Writer(lab, members.names, free(members, ALL))
+    pinned = Writer(lab, [old], free(members, PINNED))
     members.waiting("rows of both", lambda: writer.acknowledged() and pinned.acknowledged())
     members.power("pause", old)
     try:
