@@ -146,10 +146,10 @@ class CopiedDatabase:
                 self._server.drop(name)
             elif step == "load":
                 self._server.load(wanted, beside, said["user"], said["password"], said["timeout_s"])
-            else:
+            elif step == "swap":
                 self._server.swap(wanted)
-        if wanted.state == place.FINISHED:
-            self._server.forget()
+            else:
+                self._server.forget()
 
     def controls(self, current: place.Found) -> list[Control]:
         """None: odoo_neutralise_info judges the database as Odoo will see it."""

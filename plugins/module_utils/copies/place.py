@@ -45,10 +45,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """What was read. comments: database → its comment, of those that there are; major: the server's version."""
+    """What was read.
+
+    comments: database → its comment, of those that there are; major: the server's version; dump: whether one lies here.
+    """
 
     major: int
     comments: Mapping[str, str] = field(default_factory=dict)
+    dump: bool = False
 
 
 def through(found: Found, wanted: Wanted) -> bool:
@@ -62,7 +66,9 @@ def plan(found: Found, wanted: Wanted) -> list[Change]:
     if wanted.state == FINISHED:
         if not serves:
             raise EstateError(f"{wanted.name} does not hold this copy; it has to take its place first")
-        return [_drop(name, "replaced") for name in (wanted.new, wanted.old) if name in found.comments]
+        # The old database goes last: as long as it is there, a run that was cut short is taken up again.
+        changes = [Change("the copy's dump", "delete", "present", None, data=("forget", ""))] if found.dump else []
+        return changes + [_drop(name, "replaced") for name in (wanted.new, wanted.old) if name in found.comments]
     if serves:
         return []
     changes = list(_load(found, wanted))

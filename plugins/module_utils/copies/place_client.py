@@ -47,7 +47,8 @@ class Server:
             if state["standby"]:
                 raise EstateError("this member is a standby; a copy is loaded on the primary, and standbys follow")
             rows = client.rows(connection, READ, [wanted.name, wanted.new, wanted.old])
-        return place.Found(state["major"], {row["name"]: row["comment"] for row in rows})
+        comments = {row["name"]: row["comment"] for row in rows}
+        return place.Found(state["major"], comments, os.path.isdir(self._directory))
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
@@ -104,7 +105,7 @@ class Server:
 
     def forget(self) -> None:
         """Remove the dump and all that came with it."""
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self._directory)
 
     def _write(self, name: str, text: str) -> None:
         uid, gid = self._system.uid(client.SYSTEM_USER), self._system.gid(client.SYSTEM_USER)
