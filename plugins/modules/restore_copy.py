@@ -94,7 +94,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-copy:
+told:
   description: What was made; empty where nothing was.
   returned: always
   type: dict
@@ -155,7 +155,7 @@ def main() -> None:
     # Files that go with the copy's directory are root's.
     copy = Make({**module.params, "uid": 0})
     # A stanza is restored by one at a time: the lock is the drill's, too.
-    run(module, copy, lock="restore_drill", copy=copy.told)
+    run(module, copy, lock="restore_drill", told=copy.told)
 
 
 if __name__ == "__main__":

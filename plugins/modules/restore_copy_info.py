@@ -57,7 +57,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-copy:
+told:
   description: What the record tells of it; its C(id) is the same only for the same copy.
   returned: success
   type: dict
@@ -105,7 +105,7 @@ def main() -> None:
     problems = record.problems(text, parts, target)
     if problems:
         module.fail_json(msg=f"the copy in {said['path']} stays out:\n" + "\n".join(f"- {one}" for one in problems))
-    module.exit_json(changed=False, copy=record.report(text))
+    module.exit_json(changed=False, told=record.report(text))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ class Server:
         self._system.write(self._configuration, ("\n".join(conf) + "\n").encode(), uid, gid, 0o600)
         # Whoever reaches the socket is let in: its directory is the door, and passwords may have changed since.
         self._system.write(self._hba, b"local all all trust\n", uid, gid, 0o600)
+        # The directory above is root's.
+        self._system.write(self._log, b"", uid, gid, 0o600)
         words = [self._program("pg_ctl"), "-D", self._data, "-l", self._log, "-w", "-t", str(START_S)]
         told = f"the restored database does not start; see {self._log}"
         self._as_keeper([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)

@@ -121,7 +121,7 @@ def test_a_copy_is_made_and_comes_in_where_it_may(call, keeper):
     assert not os.path.exists(out)
     made = call(restore_copy, **options)
     assert made["changed"]
-    assert made["copy"]["point"]["name"] == "monday"
+    assert made["told"]["point"]["name"] == "monday"
     assert {step.name for step in copy.steps} == {"database.uuid", "database.secret"}
     assert sorted(os.listdir(out)) == [".restore-copy", "copy.json", "database.dump", "files.tar"]
     assert [stat.S_IMODE(os.stat(path).st_mode) for path in (out, f"{out}/copy.json")] == [0o700, 0o600]
@@ -129,7 +129,7 @@ def test_a_copy_is_made_and_comes_in_where_it_may(call, keeper):
     assert not os.path.exists(root)
     target = {"environment": "test", "series": "14.0", "modules": ["base"], "extensions": ["pg_trgm"]}
     told = call(restore_copy_info, path=out, **target)
-    assert told["copy"]["id"] == made["copy"]["id"]
+    assert told["told"]["id"] == made["told"]["id"]
     refused = call(restore_copy_info, path=out, **{**target, "environment": "production", "series": "15.0"})
     assert refused["failed"]
     assert "production" in refused["msg"]
