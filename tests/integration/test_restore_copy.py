@@ -26,6 +26,9 @@ JOBS = (
 SERVERS = "SELECT count(*) FROM ir_mail_server WHERE active AND smtp_host NOT LIKE '%.invalid'"
 STORED = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL"
 OWN = "SELECT value FROM ir_config_parameter WHERE key IN ('database.uuid', 'database.secret') ORDER BY key"
+ON_ITS_WAY = (
+    "TASK [retailerp.estate.postgresql : Bring the copy's database on its way (loading takes longer than copying)"
+)
 COUNTED = ("res_users", "res_partner", "ir_attachment")
 
 
@@ -193,8 +196,8 @@ def test_an_estate_serves_the_copy_and_a_second_run_changes_nothing(lab, copy, s
 @pytest.mark.parametrize(
     "words",
     [
-        "TASK [retailerp.estate.postgresql : Let the copy's database be staged",
-        "TASK [retailerp.estate.postgresql : Let the copy's database be placed",
+        f"{ON_ITS_WAY} - staged",
+        f"{ON_ITS_WAY} - placed",
         "TASK [retailerp.estate.odoo : The filestore holds",
     ],
 )
