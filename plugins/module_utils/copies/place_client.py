@@ -77,7 +77,8 @@ class Server:
         words = [program, f"--dbname={said}", "--no-password", "--no-owner", "--no-privileges", "--exit-on-error"]
         words += [f"--use-list={self._directory}/contents", f"--jobs={max(1, (os.cpu_count() or 1) // 2)}", dump]
         try:
-            self._as_postgres(words, f"the copy could not be loaded into {name}", timeout_s)
+            what = f"the copy could not be loaded into {name}; if the server does not let {user} in, run playbook data"
+            self._as_postgres(words, what, timeout_s)
         finally:
             self._system.remove(f"{self._directory}/pgpass")
 
