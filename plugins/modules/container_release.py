@@ -36,6 +36,11 @@ options:
     suboptions:
       name: {description: "Its name.", type: str, required: true}
       subnet: {description: "Its subnet.", type: str, required: true}
+  state:
+    description: V(stopped) stops whatever runs of this name, and changes nothing else. V(started) starts it again.
+    type: str
+    choices: [started, stopped]
+    default: started
   slots:
     description: 2 when two releases can serve side by side on ports of their own, 1 when they share their ports.
     type: int
@@ -194,6 +199,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.docker import cli
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.firewall import Firewall
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.model import release_from
 from ansible_collections.retailerp.estate.plugins.module_utils.docker.release import ContainerRelease
+from ansible_collections.retailerp.estate.plugins.module_utils.docker.stop import StoppedRelease
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
@@ -248,6 +254,7 @@ ARGUMENTS = {
     "name": MUST_STR,
     "release": MUST_STR,
     "network": {"type": "dict", "required": True, "options": {"name": MUST_STR, "subnet": MUST_STR}},
+    "state": {**STR, "choices": ["started", "stopped"], "default": "started"},
     "slots": {**INT, "choices": [1, 2], "default": 2},
     "overlap_s": {**INT, "default": 0},
     "drain_s": {**INT, "default": 0},
@@ -261,11 +268,16 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     if client.IMPORT_ERROR and not module.check_mode:
         module.fail_json(msg=missing_required_lib("docker"), exception=client.IMPORT_ERROR)
+    options = dict(module.params)
+    state = options.pop("state")
     try:
-        release = release_from(module.params)
+        release = release_from(options)
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
-    capability = ContainerRelease(release, client.Engine(), Firewall(System()))
+    if state == "stopped":
+        capability = StoppedRelease(release, client.Engine())
+    else:
+        capability = ContainerRelease(release, client.Engine(), Firewall(System()))
     runner.run(module, capability, lock=f"container_release-{release.name}", serving=capability.serving)
 
 

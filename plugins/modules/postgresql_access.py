@@ -290,22 +290,6 @@ class Access:
 
 def desired_of(params: dict) -> Desired:
     """The options as dataclasses."""
-    databases = []
-    for option in params["databases"]:
-        databases.append(
-            Database(
-                name=option["name"],
-                owner=option["owner"],
-                connect=_by_role(option["connect"]) or {},
-                create=_by_role(option["create"]),
-                extensions=tuple(option["extensions"]),
-                immutable=tuple(option["immutable"]),
-                tables=_by_role(option["tables"]),
-                creators=tuple(option["creators"]),
-                execute=_by_role(option["execute"]),
-                **option["locale"],
-            )
-        )
     roles, second_logins = [], {}
     for option in params["roles"]:
         role = Role(
@@ -322,11 +306,8 @@ def desired_of(params: dict) -> Desired:
             if option["second_password"]:
                 roles.append(second.of(role, option["second"], option["second_password"]))
     slots = tuple(access.slot_name(member) for member in params["standbys"])
-    return Desired(tuple(roles), tuple(databases), slots, second_logins, params["drop_second"])
-
-
-def _by_role(option: dict | None) -> dict[str, tuple[str, ...]] | None:
-    return None if option is None else {role: tuple(words) for role, words in option.items()}
+    databases = tuple(Database.of(option) for option in params["databases"])
+    return Desired(tuple(roles), databases, slots, second_logins, params["drop_second"])
 
 
 def main() -> None:

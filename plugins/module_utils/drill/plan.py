@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a restore drill finds, and what must hold of it. Pure: no I/O, no Ansible."""
+"""What a restored recovery point and a drill of it are found to be, and what must hold. Pure: no I/O, no Ansible."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.plan import Point, iso
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
-PHASES = ("archive", "database", "filestore", "neutral", "odoo", "judgement")
+RESTORING = ("archive", "database", "filestore", "neutral")
+PHASES = (*RESTORING, "odoo", "judgement")
 #: Rows are counted moments after the place in the log is taken, while people work.
 ROWS_NEAR = 20
 DAY_S = 86400
 
 
 @dataclass
-class Drill:
-    """A drill as it goes on. Times are seconds; began since 1970.
+class Restored:
+    """A recovery point as it is restored beside everything else. Times are seconds; began since 1970.
 
     phases: phase → how long it took; failed: the phase that did not end well, and why; rows, modules: of the restored
-    database; attachments: how many there are and which are damaged; odoo: what the running Odoo answered.
+    database; attachments: how many there are and which are damaged.
     """
 
     point: Point
@@ -34,6 +35,12 @@ class Drill:
     modules: dict[str, str] = field(default_factory=dict)
     attachments: int = 0
     damaged: tuple[str, ...] = ()
+
+
+@dataclass
+class Drill(Restored):
+    """A drill as it goes on. odoo: what the running Odoo answered."""
+
     odoo: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -65,7 +72,7 @@ class Drill:
 
 def controls(drill: Drill, longest_s: float) -> list[Control]:
     """What must hold of a drill; one that did not come to a phase fails what that phase would have shown."""
-    check, recorded = Control.check, drill.record.get("database", {})
+    check = Control.check
     missing = [phase for phase in PHASES if phase not in drill.phases]
     found = [
         check(
@@ -73,20 +80,9 @@ def controls(drill: Drill, longest_s: float) -> list[Control]:
             "Every phase of the drill ended well",
             {**drill.failed, "not begun": missing},
             {"not begun": []},
-        )
+        ),
+        *restored(drill, "drill"),
     ]
-    rows = {
-        table: {"restored": drill.rows.get(table), "recorded": count}
-        for table, count in recorded.get("rows", {}).items()
-        if drill.rows.get(table) is None or abs(drill.rows[table] - count) > ROWS_NEAR
-    }
-    found.append(check("drill.rows", "Tables hold as many rows as when the point was taken", rows, {}))
-    known = recorded.get("modules", {})
-    other = sorted(set(known.items()) ^ set(drill.modules.items()))
-    found.append(check("drill.modules", "Odoo's modules are those of the point", [list(one) for one in other[:20]], []))
-    found.append(
-        check("drill.attachments", "Every attachment is on disk, with its content", list(drill.damaged[:20]), [])
-    )
     for key, title in (
         ("login", "The restored Odoo lets its administrator in"),
         ("order", "An order can be made and confirmed in it"),
@@ -98,6 +94,24 @@ def controls(drill: Drill, longest_s: float) -> list[Control]:
         Control("drill.rto", "The estate is back in time, in seconds", state, drill.rto_s, f"at most {longest_s:g}")
     )
     return found
+
+
+def restored(found: Restored, of: str) -> list[Control]:
+    """What must hold of the restored pair, by what the point recorded. of: what the controls' names begin with."""
+    check, recorded = Control.check, found.record.get("database", {})
+    rows = {
+        table: {"restored": found.rows.get(table), "recorded": count}
+        for table, count in recorded.get("rows", {}).items()
+        if found.rows.get(table) is None or abs(found.rows[table] - count) > ROWS_NEAR
+    }
+    known = recorded.get("modules", {})
+    other = [list(one) for one in sorted(set(known.items()) ^ set(found.modules.items()))[:20]]
+    damaged = list(found.damaged[:20])
+    return [
+        check(f"{of}.rows", "Tables hold as many rows as when the point was taken", rows, {}),
+        check(f"{of}.modules", "Odoo's modules are those of the point", other, []),
+        check(f"{of}.attachments", "Every attachment is on disk, with its content", damaged, []),
+    ]
 
 
 @dataclass(frozen=True)

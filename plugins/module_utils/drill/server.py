@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database server of a drill's own: restored by pgBackRest to a place in the log, reached by a socket alone.
+"""A database server that comes and goes: restored by pgBackRest to a place in the log, reached by a socket alone.
 
 Options are those of pgBackRest 2.44 and later (pgbackrest.org/command.html#command-restore) and of PostgreSQL 15 to 17.
 """
@@ -16,28 +16,29 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 USER = "estate-keeper"
 """Who reads the stores on the keeper; the restored cluster is its own."""
 CONFIGURATION = "/etc/estate/backup-keeper"
+PORT = 5432
 START_S = 1800
 ASK_EVERY_S = 5
 _KNOWN = (f"--config={CONFIGURATION}/pgbackrest.conf", f"--config-include-path={CONFIGURATION}/conf.d")
 
 
 class Server:
-    """One restored cluster below a directory of the drill's."""
+    """One restored cluster below a directory of its own."""
 
-    def __init__(self, root: str, uid: int, system: System | None = None) -> None:
-        """root: an empty directory that goes with the drill; uid: who, besides root and the keeper, uses the socket."""
+    def __init__(self, root: str, system: System | None = None) -> None:
+        """root: an empty directory that goes with it."""
         self._data, self.socket, self._log = f"{root}/data", f"{root}/socket", f"{root}/server.log"
         self._configuration, self._hba = f"{root}/server.conf", f"{root}/hba.conf"
-        self._uid, self._system = uid, system or System()
+        self._dump, self._system = f"{root}/dump", system or System()
 
     def make(self) -> None:
         """Directories for cluster and socket."""
         uid, gid = self._system.uid(USER), self._system.gid(USER)
         if uid is None or gid is None:
-            raise EstateError("this host makes no backups; a drill is the keeper's; run playbook backups")
-        for path in (self._data, self.socket):
+            raise EstateError("this host makes no backups; points are restored on the keeper; run playbook backups")
+        for path in (self._data, self.socket, self._dump):
             self._system.make_directory(path, uid, gid, 0o700)
-        # Odoo's container comes to the socket as its own user, and no one else's gets below the drill's directory.
+        # A drill's container comes to the socket as its own user, and no one else's gets below the directory.
         os.chmod(self.socket, 0o711)
 
     def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
@@ -78,6 +79,8 @@ class Server:
         self._system.write(self._configuration, ("\n".join(conf) + "\n").encode(), uid, gid, 0o600)
         # Whoever reaches the socket is let in: its directory is the door, and passwords may have changed since.
         self._system.write(self._hba, b"local all all trust\n", uid, gid, 0o600)
+        # The directory above is root's.
+        self._system.write(self._log, b"", uid, gid, 0o600)
         words = [self._program("pg_ctl"), "-D", self._data, "-l", self._log, "-w", "-t", str(START_S)]
         told = f"the restored database does not start; see {self._log}"
         self._as_keeper([*words, "-o", f"-c config_file={self._configuration}", "start"], told, START_S + 60)
@@ -86,6 +89,21 @@ class Server:
             if not os.path.exists(f"{self._data}/postmaster.pid"):
                 raise EstateError(f"the log could not be replayed to the point{self._tail()}")
             self._system.pause(1)
+
+    def dump(self, database: str, user: str, timeout_s: float) -> str:
+        """Write one database into a file, as its application sees it; the file's path.
+
+        Not as the superuser: what came along in the database acts as nobody who could write beside it.
+        """
+        path = f"{self._dump}/database.dump"
+        words = [self._program("pg_dump"), f"--host={self.socket}", f"--port={PORT}", f"--username={user}"]
+        words += ["--no-password", "--format=custom", "--no-owner", "--no-privileges", f"--file={path}", database]
+        self._as_keeper(words, "the copy could not be written", timeout_s)
+        return path
+
+    def listed(self, path: str) -> str:
+        """The table of contents of such a file."""
+        return self._as_keeper([self._program("pg_restore"), "--list", path], "the copy could not be read", 600)
 
     def stop(self) -> None:
         """Stop it at once; it is thrown away."""

@@ -43,7 +43,8 @@ class Database:
 
     options: hosts (name → address, in order), port, name, user, password, ca_file. The names are what the servers'
     certificates say; the addresses are where they are, so that the host's own resolver is not asked. Instead of hosts
-    and password a socket, the directory of one: a drill's server, which listens to nothing else.
+    and ca_file a socket, the directory of one: of a drill's server, which listens to nothing else and asks for no
+    password, or of this host's own.
     """
 
     def __init__(self, options: dict) -> None:
@@ -138,7 +139,7 @@ class Database:
 def _server(said: dict) -> dict:
     """Where the server is and who it must prove to be, in libpq's words."""
     if said.get("socket"):
-        return {"host": said["socket"]}
+        return {"host": said["socket"], "password": said.get("password")}
     return {
         "host": ",".join(said["hosts"]),
         "hostaddr": ",".join(said["hosts"].values()),

@@ -40,6 +40,12 @@ def plan(current: Current, desired: Desired) -> list[Change]:
     return changes + _slots(current.slots, desired.slots) + second.drops(current, desired)
 
 
+def fresh(database: Database) -> list[Change]:
+    """What makes a database that is not there, with its extensions and grants; roles and other databases stay."""
+    managed = {*database.connect, *(database.create or {}), *(database.tables or {})}
+    return _database(None, database, managed)
+
+
 def slot_name(member: str, prefix: str = SLOT_PREFIX) -> str:
     """The slot of a member, on any other one that is primary. Slots know no hyphen. Patroni's have no prefix."""
     return prefix + member.lower().replace("-", "_").replace(".", "_")

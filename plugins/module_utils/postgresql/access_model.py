@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PUBLIC = "PUBLIC"
 
@@ -54,6 +55,18 @@ class Database:
     encoding: str = "UTF8"
     collate: str = "C"
     ctype: str = "C.UTF-8"
+
+    @classmethod
+    def of(cls, option: Mapping[str, Any]) -> Database:
+        """From an item of the option `databases` of module postgresql_access; what is left out is not managed."""
+        by_role = {side: option.get(side) for side in ("connect", "create", "tables", "execute")}
+        sides = {
+            side: None if given is None else {role: tuple(words) for role, words in given.items()}
+            for side, given in by_role.items()
+        }
+        lists = {key: tuple(option.get(key) or ()) for key in ("extensions", "immutable", "creators")}
+        sides["connect"] = sides["connect"] or {}
+        return cls(name=option["name"], owner=option.get("owner"), **sides, **lists, **(option.get("locale") or {}))
 
 
 @dataclass(frozen=True)

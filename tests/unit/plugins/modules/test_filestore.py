@@ -221,7 +221,7 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     (tmp_path / "root").mkdir()
     (tmp_path / "root/precious").touch()
     result = run(restore_drill, capsys, **args)
-    assert "that is no drill's" in result["msg"]
+    assert "not of a run" in result["msg"]
     assert (tmp_path / "root/precious").exists()
 
 

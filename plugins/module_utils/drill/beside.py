@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A recovery point restored on the keeper beside everything else, and neutral. Drills and copies begin with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.plan import Restored
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.server import PORT, Server
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan as points
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic, restore
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Filestore
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo.neutral_store import Copy
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+#: Longer than the log of a quiet hour may wait to be archived.
+ARCHIVED_S = 600
+
+
+def chosen(options: dict[str, Any], repository: restic.Repository) -> tuple[points.Point, dict[str, Any]]:
+    """The point of the options' name, and its record."""
+    if not restic.ready(options):
+        raise EstateError("this host cannot read recovery points; run playbook filestore")
+    point = points.named(points.points(repository.snapshots()), options["name"])
+    return point, json.loads(repository.text(point.record, points.RECORD_FILE))
+
+
+@contextlib.contextmanager
+def timed(found: Restored, phase: str) -> Iterator[None]:
+    """Note how long a phase took, or why it did not end well."""
+    began = time.monotonic()
+    try:
+        yield
+    except (EstateError, OSError) as err:
+        found.failed[phase] = str(err)
+        raise
+    found.phases[phase] = time.monotonic() - began
+
+
+class Beside:
+    """One restore below a directory of its own, which goes with it.
+
+    options: root (that directory), stanza, database, user, uid (of the files' owner) and longest_s.
+    """
+
+    def __init__(self, options: dict[str, Any], mark: str, system: System | None = None) -> None:
+        """mark: a file that tells the directory from somebody else's."""
+        self._options, self._system = options, system or System()
+        self.root, self._mark = options["root"], f"{options['root']}/{mark}"
+        self.server = Server(self.root, self._system)
+        self.database = {"socket": self.server.socket, "port": PORT, "name": options["database"]}
+        self.database["user"] = options["user"]
+        self.files = f"{self.root}/files"
+        self.filestore = f"{self.files}/filestore/{options['database']}"
+
+    def refuse_others(self) -> None:
+        """Raises EstateError where the directory is not ours to remove."""
+        if os.path.isdir(self.root) and os.listdir(self.root) and not os.path.exists(self._mark):
+            raise EstateError(f"{self.root} holds something that is not of a run; name a directory that may be removed")
+
+    def make(self) -> None:
+        """An empty directory that says whose it is."""
+        self._system.make_private(self.root)
+        self._system.write(self._mark, b"", 0, 0, 0o600)
+        # The database's server is another user, as a drill's container is, and each has a directory of its own below.
+        os.chmod(self.root, 0o711)
+
+    def clear(self) -> None:
+        """What this run made, or one that was killed."""
+        with contextlib.suppress(EstateError):
+            self.server.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def lay(self, found: Restored, repository: restic.Repository) -> None:
+        """Database and files of the point, and what is to be seen of them."""
+        said, point, files = self._options, found.point, Filestore(self.database)
+        owner = (said["uid"], said["uid"])
+        self.server.make()
+        with timed(found, "archive"):
+            self.server.await_log(said["stanza"], point.wal, ARCHIVED_S)
+        with timed(found, "database"):
+            self.server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"])
+            self.server.start()
+        with timed(found, "filestore"):
+            restore.make(self.files, owner)
+            seen = restore.read(repository, point.name, self.filestore, files.attachments())
+            restore.carry_out(repository, seen, self.filestore, owner, said["longest_s"])
+            seen = restore.read(repository, point.name, self.filestore, files.attachments())
+            found.attachments, found.damaged = len(seen.wanted.files), tuple(sorted(seen.damaged))
+            found.rows, found.modules = files.rows(), files.modules()
+
+    def neutralise(self, url: str) -> Copy:
+        """Let the restored database act on nobody, and see that it does not."""
+        copy = Copy(self.database)
+        copy.stop(neutral.plan(copy.look(), url))
+        left = neutral.plan(copy.look(), url)
+        if left:
+            raise EstateError(f"the copy still acts: {', '.join(change.resource for change in left)}")
+        return copy

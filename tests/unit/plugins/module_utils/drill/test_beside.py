@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restore beside everything else makes goes with it; what is somebody else's stays."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.retailerp.estate.plugins.module_utils.drill import beside
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.plan import Restored
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore.plan import Point
+from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
+from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+
+FOUND = Restored(Point("p", 1000.0, "r1", "f1", "/srv/shop", "label", "0/1", "0" * 24), 4600.0, {})
+
+
+class Mine(System):
+    """Files belong to whoever runs the tests."""
+
+    def write(self, path, content, *owner_and_mode):
+        with open(path, "wb") as file:
+            file.write(content)
+
+
+@pytest.fixture
+def made(tmp_path):
+    options = {"root": str(tmp_path / "root"), "database": "shop", "user": "shop_application", "uid": 0}
+    return beside.Beside(options, ".mark", Mine())
+
+
+def test_a_directory_is_ours_by_its_mark_alone(made, tmp_path):
+    made.refuse_others()
+    made.make()
+    made.refuse_others()
+    assert os.stat(made.root).st_mode & 0o777 == 0o711
+    os.unlink(f"{made.root}/.mark")
+    made.refuse_others()
+    (tmp_path / "root/precious").touch()
+    with pytest.raises(EstateError, match="may be removed"):
+        made.refuse_others()
+
+
+def test_a_server_that_was_never_made_is_no_hindrance_to_clearing(made):
+    made.make()
+    os.mkdir(f"{made.root}/data")
+    with open(f"{made.root}/data/postmaster.pid", "w", encoding="utf-8"):
+        pass
+    made.clear()
+    assert not os.path.exists(made.root)
+
+
+def test_a_copy_that_still_acts_is_an_error(made, monkeypatch):
+    class Copy:
+        def __init__(self, options):
+            assert set(options) == {"socket", "port", "name", "user"}
+
+        def look(self):
+            return neutral.Found({"webhooks": 2}, True, True, neutral.parameters("https://copy.invalid"))
+
+        def stop(self, changes):
+            pass
+
+    monkeypatch.setattr(beside, "Copy", Copy)
+    with pytest.raises(EstateError, match="still acts: webhooks"):
+        made.neutralise("https://copy.invalid")
+
+
+def test_a_phase_that_failed_says_why(made):
+    with pytest.raises(EstateError), beside.timed(FOUND, "database"):
+        raise EstateError("full")
+    with beside.timed(FOUND, "filestore"):
+        pass
+    assert (FOUND.failed, set(FOUND.phases)) == ({"database": "full"}, {"filestore"})
