@@ -206,6 +206,7 @@ def test_cut_short_the_next_run_ends_the_same(lab, copies, serves, words):
     lab.killed(words, 1, "copy_in", "-e", f"from={copy}", "-e", f"confirm={lab.spec()['id']}")
     copy_in(lab, copy)
     serves()
+    assert copy_in(lab, copy).changed_tasks() == []
 
 
 def test_a_copy_that_was_changed_on_the_way_stays_out(lab, copies):
