@@ -109,7 +109,7 @@ def kept(members, watch):
 
 
 def settle(members, watch):
-    """The same, and no two members took writes at a time. The writer's ledger, and who took writes, one after the other."""
+    """The same, and no two members took writes at a time. The writer's ledger, and who took writes, in order."""
     ledgers = kept(members, watch)
     order = spells(*ledgers.values())
     assert len(order) == len(set(order)), "whoever took writes before another one did takes none any more"
