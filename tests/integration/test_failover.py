@@ -435,15 +435,16 @@ def test_a_switchover_that_was_cut_short_is_finished_by_the_next(members, writer
 
 
 @pytest.mark.drill
-@pytest.mark.parametrize(("words", "times"), [("TASK [retailerp.estate.postgresql : Promote]", 2), ("PLAY [Judge]", 1)])
+@pytest.mark.parametrize(("words", "times"), [("Promote] ", 2), ("Move the member to primary] ", 1)])
 @pytest.mark.usefixtures("intruders")
 def test_a_failover_that_was_cut_short_is_finished_by_the_next(members, writer, lab, words, times):
-    """Between the fence and the promotion, which was foretold once before; and between the promotion and its end."""
+    """Between the fence and the promotion, which was foretold once before; and while it promotes."""
     old = members.primary()
     new = members.standby(old)
     lost = ("failover", f"lost={old}", members.confirm)
     lab.ssh(old, "pkill -STOP -u postgres")
-    lab.killed(words, times, lost[0], *(word for value in (members.spec(), *lost[1:]) for word in ("-e", value)))
+    extra = [word for value in (members.spec(), *lost[1:]) for word in ("-e", value)]
+    lab.killed(f"TASK [retailerp.estate.postgresql : {words}", times, lost[0], *extra)
     members.play(*lost)
     ledger = settle(members, writer, new)
     assert ledger.members() == [old, new]
