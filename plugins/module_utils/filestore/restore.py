@@ -84,8 +84,9 @@ def plan_of(found: Found, directory: str) -> list[Change]:
 def carry_out(repository: Repository, found: Found, directory: str, owner: tuple[int, int], timeout_s: float) -> None:
     """Lay the files back: first beside the filestore, then each into its place in one step."""
     names = found.to_restore
+    # First, as what lies above it is the owner's, too, whatever the caller's umask.
+    make(directory, owner)
     if not names:
-        make(directory, owner)
         return
     aside = f"{directory}.restoring"
     shutil.rmtree(aside, ignore_errors=True)
@@ -93,7 +94,6 @@ def carry_out(repository: Repository, found: Found, directory: str, owner: tuple
     try:
         paths = [f"{found.point.path}/{name}" for name in names] if len(names) <= BY_NAME else None
         repository.restore(found.point.files, aside, paths, timeout_s)
-        make(directory, owner)
         for name in names:
             laid, place = f"{aside}{found.point.path}/{name}", f"{directory}/{name}"
             make(os.path.dirname(place), owner)
@@ -113,7 +113,8 @@ def make(directory: str, owner: tuple[int, int]) -> None:
         missing.append(directory)
         directory = os.path.dirname(directory)
     for one in reversed(missing):
-        os.mkdir(one, 0o755)
+        os.mkdir(one)
+        os.chmod(one, 0o755)
         os.chown(one, *owner)
 
 

@@ -105,3 +105,19 @@ def test_a_snapshot_that_gives_less_than_it_listed_is_an_error(tmp_path):
     repository.texts = []
     with pytest.raises(EstateError, match="did not give"):
         restore.carry_out(repository, found, str(tmp_path / "shop"), ME, 10)
+
+
+def test_what_lies_above_a_filestore_is_its_owners_whatever_the_umask(tmp_path, monkeypatch):
+    """A timer's umask is strict, and who reads is another user."""
+    owned = []
+    monkeypatch.setattr(os, "chown", lambda path, *owner: owned.append(str(path)))
+    before = os.umask(0o077)
+    try:
+        directory = str(tmp_path / "data/filestore/shop")
+        found = restore.read(Repository(), "latest", directory, ROWS)
+        restore.carry_out(Repository(), found, directory, ME, 60)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "data", tmp_path / "data/filestore", tmp_path / "data/filestore/shop"):
+        assert str(path) in owned
+        assert path.stat().st_mode & 0o777 == 0o755
