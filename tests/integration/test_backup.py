@@ -96,7 +96,7 @@ def test_with_a_database_hosts_credentials_no_backup_is_deleted_or_overwritten(p
         f"echo forged | {program} repo-put archive/{stanza}/archive.info",
         f"{program} expire --repo{number}-retention-full=1",
     ):
-        said = lab.ssh(host, f"{attempt} >/dev/null 2>/run/said; echo $?; cat /run/said; rm -f /run/said")
+        said = lab.ssh(host, f"{attempt} >/run/said 2>&1; echo $?; cat /run/said; rm -f /run/said")
         assert said.split()[0] != "0", attempt
         assert "403" in said, said
     assert lab.ssh(host, f"{program} repo-ls backup/{stanza}/{label}") == told

@@ -21,6 +21,8 @@ LATEST_FULL = 8 * DAY
 """A week and a day: a full backup that failed is made up for by the next one, whatever that was to be."""
 LATEST = DAY + 4 * 3600
 """The same for the day's."""
+AGAIN_S = 30
+"""A primary that was just promoted is refused until its first checkpoint, and a store may be away for a moment."""
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
 
 
@@ -50,21 +52,27 @@ def due(asked: str, number: int, found: list, now: float) -> str:
     return asked
 
 
+def back_up(begin: list[str], number: int, asked: str) -> bool:
+    """Back up to one store, and say so; whether it went well."""
+    code, told = run([*begin, f"--repo={number}", "--output=json", "info"])
+    kind = due(asked, number, json.loads(told) if not code else [], time.time())
+    print(f"store {number}: {kind} backup" + (f" in place of {asked}" if kind != asked else ""), flush=True)
+    began = time.monotonic()
+    code, _none = run([*begin, f"--repo={number}", f"--type={kind}", "backup"])
+    print(f"store {number}: {'failed' if code else 'done'} after {time.monotonic() - began:.0f} s", flush=True)
+    return not code
+
+
 def main() -> int:
-    """Back up to each store."""
+    """Back up to each store; where that failed, once more."""
     settings, asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2]
     folder = settings["configuration"]
     begin = ["pgbackrest", f"--config={folder}/pgbackrest.conf", f"--config-include-path={folder}/conf.d"]
     begin.append(f"--stanza={settings['stanza']}")
-    failed = []
-    for number in settings["repositories"]:
-        code, told = run([*begin, f"--repo={number}", "--output=json", "info"])
-        kind = due(asked, number, json.loads(told) if not code else [], time.time())
-        print(f"store {number}: {kind} backup" + (f" in place of {asked}" if kind != asked else ""), flush=True)
-        began = time.monotonic()
-        code, _none = run([*begin, f"--repo={number}", f"--type={kind}", "backup"])
-        print(f"store {number}: {'failed' if code else 'done'} after {time.monotonic() - began:.0f} s", flush=True)
-        failed += [number] if code else []
+    failed = [number for number in settings["repositories"] if not back_up(begin, number, asked)]
+    if failed:
+        time.sleep(AGAIN_S)
+        failed = [number for number in failed if not back_up(begin, number, asked)]
     return 1 if failed else 0
 
 

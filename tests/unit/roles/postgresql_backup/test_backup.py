@@ -56,7 +56,7 @@ def test_what_failed_before_is_made_up_for(asked, backups, due):
 def test_a_store_out_of_reach_does_not_keep_the_other_from_its_backup(tmp_path, monkeypatch, capsys):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({"stanza": "shop", "configuration": "/etc/k", "repositories": [1, 2]}))
-    made = []
+    made, waited = [], []
 
     def run(command):
         if command[-1] == "info":
@@ -65,9 +65,11 @@ def test_a_store_out_of_reach_does_not_keep_the_other_from_its_backup(tmp_path, 
         return (56, "") if "--repo=1" in command else (0, "")
 
     monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.time, "sleep", waited.append)
     monkeypatch.setattr("sys.argv", ["postgresql-backup", str(settings), "incr"])
     assert program.main() == 1
-    assert made == ["--repo=1", "--repo=2"]
+    assert made == ["--repo=1", "--repo=2", "--repo=1"], "what failed is tried once more"
+    assert waited == [program.AGAIN_S]
     said = capsys.readouterr().out
     assert "store 1: failed" in said
     assert "store 2: done" in said
