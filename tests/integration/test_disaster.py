@@ -12,7 +12,6 @@ import time
 import pytest
 import requests
 
-from ansible_collections.retailerp.estate.tests.integration.conftest import LAB, ROOT, Lab
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
 pytestmark = pytest.mark.drill
@@ -26,29 +25,37 @@ def lose(lab):
     for host in lab.hosts:
         subprocess.run(["docker", "rm", "--force", "--volumes", f"estate-lab-{host}"], check=True, capture_output=True)
         subprocess.run(["docker", "volume", "rm", f"estate-lab-{host}-docker"], check=True, capture_output=True)
-    command = [ROOT / ".venv/bin/ansible-playbook", "-i", lab.inventory, ROOT / "molecule/shared/create.yml"]
-    subprocess.run(command, cwd=ROOT, env=lab.environment(), check=True, capture_output=True, timeout=900)
+    command = [lab.root / ".venv/bin/ansible-playbook", "-i", lab.inventory, lab.root / "molecule/shared/create.yml"]
+    subprocess.run(command, cwd=lab.root, env=lab.environment(), check=True, capture_output=True, timeout=900)
 
 
 def new_inventory(lab):
     """An inventory of the new hosts and nothing else, with the kit opened into it."""
-    folder = LAB / "disaster" / "inventory"
+    folder = lab.root / ".lab/disaster/inventory"
     shutil.rmtree(folder.parent, ignore_errors=True)
     (folder / "group_vars/all").mkdir(parents=True)
     for name in ("hosts.yml", "group_vars/all/sites.yml"):
         shutil.copy(lab.inventory / name, folder / name)
-    command = [sys.executable, ROOT / "molecule/shared/files/stores.py", "sas", "r"]
+    command = [sys.executable, lab.root / "molecule/shared/files/stores.py", "sas", "r"]
     signature = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     kit = requests.get(f"{BLOB}?{signature}", verify=lab.ca, timeout=20)
     kit.raise_for_status()
     (folder.parent / "estate.age").write_bytes(kit.content)
-    opened = Lab(folder).playbook(
+    new = type(lab)(folder)
+    opened = new.playbook(
         "open_kit",
-        *("-e", f"kit={folder.parent}/estate.age", "-e", f"identity={LAB}/recovery.key", "-e", f"directory={folder}"),
+        *(
+            "-e",
+            f"kit={folder.parent}/estate.age",
+            "-e",
+            f"identity={lab.root}/.lab/recovery.key",
+            "-e",
+            f"directory={folder}",
+        ),
     )
     for secret in lab.secrets().values():
         assert secret not in opened.output
-    return Lab(folder)
+    return new
 
 
 def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site, record_property):
