@@ -250,8 +250,9 @@ def _follow(own: Own, desired: Desired, leader: Leader | None) -> Iterable[Chang
     if own.active and not own.instance.running:
         # Its guard refuses it every few seconds; a start under way now would be taken for ours, and so its refusal.
         yield Change(f"service {desired.unit}", "stop", "starting", "stopped", data="stop")
-    fork = "an unknown position" if own.torn else diverged(own, leader)
-    parts = fork is not None or desired.rejoin == ANEW
+    anew = desired.rejoin == ANEW
+    fork = None if anew else "an unknown position" if own.torn else diverged(own, leader)
+    parts = anew or fork is not None
     if parts:
         steps = list(_part(own, desired, leader, fork))
         if own.instance.running:

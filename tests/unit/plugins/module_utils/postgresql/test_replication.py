@@ -170,6 +170,8 @@ def test_a_copy_that_is_asked_for_is_made_whatever_the_member_holds():
     assert steps(follows, "standby", LEADER, rejoin="clone") == []
     assert steps(follows, "standby", LEADER, rejoin="anew") == ["stop", "clone", "follow", "start"]
     assert steps(STOPPED, "standby", LEADER, rejoin="anew") == ["clone", "follow", "unfence", "start"]
+    stranger = replace(STOPPED, instance=replace(STOPPED.instance, system_identifier="of another cluster"))
+    assert steps(stranger, "standby", LEADER, rejoin="anew") == ["clone", "follow", "unfence", "start"]
 
 
 def test_nobody_follows_itself_a_stranger_or_nobody():
