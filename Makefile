@@ -110,7 +110,7 @@ scenario-backup: setup tools ## Backups in two stores: lost, attacked, restored,
 
 # Built while the checks run, which need one of two cores most of the time. Where nothing is cached that saves minutes.
 images: setup
-	$(call phase,"Images of the lab, in the background (cold: 8 to 15 min)")
+	$(call phase,"Images of the lab while the checks run (cold: 8 to 15 min)")
 	@mkdir -p .lab && ansible-playbook -i inventories/lab molecule/shared/create.yml --tags images | sed -u 's/^/[images] /'
 
 checks: setup
