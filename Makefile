@@ -56,7 +56,7 @@ lint: setup ## ansible-lint (production), yamllint, ruff, shellcheck, documentat
 
 unit: setup ## Unit and property tests
 	$(call phase,"Unit and property tests")
-	@pytest -n 2 tests/unit
+	@pytest -n 2 --hypothesis-profile=ci tests/unit
 
 sanity: setup ## ansible-test sanity and units, on a copy of the tree
 	$(call phase,"ansible-test sanity (cold 2 min)")
