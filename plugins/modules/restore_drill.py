@@ -115,6 +115,7 @@ controls:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.retailerp.estate.plugins.module_utils.drill import plan
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.run import Run
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import database
@@ -133,8 +134,8 @@ def main() -> None:
             "image": {"type": "str"},
             "uid": {"type": "int", "required": True},
             "addons": {"type": "path", "required": True},
-            "root": {"type": "path", "default": "/var/lib/retailerp-estate/drill"},
-            "evidence": {"type": "path", "default": "/var/lib/retailerp-estate/drills"},
+            "root": {"type": "path", "default": plan.DEFAULTS["root"]},
+            "evidence": {"type": "path", "default": plan.DEFAULTS["evidence"]},
             "memory_mb": {"type": "int", "default": 1024},
             "longest_s": {"type": "int", "default": 14400},
         },

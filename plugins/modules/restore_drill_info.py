@@ -108,7 +108,7 @@ def main() -> None:
     """Read and judge."""
     module = AnsibleModule(
         argument_spec={
-            "evidence": {"type": "path", "default": "/var/lib/retailerp-estate/drills"},
+            "evidence": {"type": "path", "default": plan.DEFAULTS["evidence"]},
             "configuration": {"type": "path", "default": "/etc/estate/restore-drill.json"},
             "oldest_d": {"type": "int", "default": 9},
         },

@@ -54,7 +54,7 @@ class Make:
     def apply(self, changes: list[Change]) -> None:
         """Make it, or remove it. What a run that was killed left goes first."""
         self._beside.refuse_others()
-        self._refuse_others()
+        beside.refuse_others(self._params["directory"], OURS, "no copy")
         self._beside.clear()
         self._remove()
         if self._params["state"] == "absent":
@@ -98,11 +98,6 @@ class Make:
         phases = {phase: round(took, 1) for phase, took in found.phases.items()}
         sizes = {name: part["bytes"] for name, part in parts.items()}
         self.told.update(record.report(text), path=out, phases=phases, bytes=sizes)
-
-    def _refuse_others(self) -> None:
-        out = self._params["directory"]
-        if os.path.isdir(out) and os.listdir(out) and not os.path.exists(f"{out}/{OURS}"):
-            raise EstateError(f"{out} holds something that is no copy; name a directory that may be removed")
 
     def _remove(self) -> None:
         shutil.rmtree(self._params["directory"], ignore_errors=True)

@@ -46,6 +46,12 @@ def timed(found: Restored, phase: str) -> Iterator[None]:
     found.phases[phase] = time.monotonic() - began
 
 
+def refuse_others(directory: str, mark: str, what: str) -> None:
+    """Raises EstateError where a directory holds something and not this mark: it is not ours to remove."""
+    if os.path.isdir(directory) and os.listdir(directory) and not os.path.exists(f"{directory}/{mark}"):
+        raise EstateError(f"{directory} holds something that is {what}; name a directory that may be removed")
+
+
 class Beside:
     """One restore below a directory of its own, which goes with it.
 
@@ -55,7 +61,7 @@ class Beside:
     def __init__(self, options: dict[str, Any], mark: str, system: System | None = None) -> None:
         """mark: a file that tells the directory from somebody else's."""
         self._options, self._system = options, system or System()
-        self.root, self._mark = options["root"], f"{options['root']}/{mark}"
+        self.root, self._mark = options["root"], mark
         self.server = Server(self.root, self._system)
         self.database = {"socket": self.server.socket, "port": PORT, "name": options["database"]}
         self.database["user"] = options["user"]
@@ -64,13 +70,12 @@ class Beside:
 
     def refuse_others(self) -> None:
         """Raises EstateError where the directory is not ours to remove."""
-        if os.path.isdir(self.root) and os.listdir(self.root) and not os.path.exists(self._mark):
-            raise EstateError(f"{self.root} holds something that is not of a run; name a directory that may be removed")
+        refuse_others(self.root, self._mark, "not of a run")
 
     def make(self) -> None:
         """An empty directory that says whose it is."""
         self._system.make_private(self.root)
-        self._system.write(self._mark, b"", 0, 0, 0o600)
+        self._system.write(f"{self.root}/{self._mark}", b"", 0, 0, 0o600)
         # The database's server is another user, as a drill's container is, and each has a directory of its own below.
         os.chmod(self.root, 0o711)
 

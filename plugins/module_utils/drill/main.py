@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.plan import DEFAULTS
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.run import Run
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
@@ -20,7 +21,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 def main(path: str) -> int:
     """Drill under the lock that the module holds, too."""
     with open(path, encoding="utf-8") as file:
-        drill = Run(json.load(file))
+        drill = Run({**DEFAULTS, **json.load(file)})
     try:
         _held = System().lock(f"{STATE}/restore_drill.lock")
         drill.apply(drill.plan(drill.read()))

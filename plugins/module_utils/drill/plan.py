@@ -16,6 +16,8 @@ PHASES = (*RESTORING, "odoo", "judgement")
 #: Rows are counted moments after the place in the log is taken, while people work.
 ROWS_NEAR = 20
 DAY_S = 86400
+DEFAULTS = {"root": "/var/lib/retailerp-estate/drill", "evidence": "/var/lib/retailerp-estate/drills"}
+"""Where a drill works and what it leaves, unless told otherwise: of the module, and of the timer's program."""
 
 
 @dataclass

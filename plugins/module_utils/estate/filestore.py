@@ -76,7 +76,7 @@ def store(place: dict) -> dict:
     """Where recovery points lie: beside the database's backups in the first store, in rclone's words.
 
     remote: the path, on the section C(place) where it is not a directory; secret: the option of that section that is
-    the secret C(backup_1_keeper), and what is written before and after it. Options are those of rclone 1.60's manual.
+    the secret C(backup_1_keeper), and what is written before it. Options are those of rclone 1.60's manual.
     """
     below = f"{place['path'].rstrip('/')}/filestore"
     port = "" if place["port"] == 443 else f":{place['port']}"

@@ -59,22 +59,22 @@ class Client:
         where = [f"--config={self.files[0]}", f"--config-include-path={self.folder}/conf.d"]
         return ["runuser", "-u", self.user, "--", PROGRAM, *where, f"--stanza={self.stanza}", *options, command]
 
-    def call(self, command: str, *options: str, timeout_s: float = READ_S) -> tuple[int, str, str]:
+    def call(
+        self, command: str, *options: str, timeout_s: float = READ_S, operand: str = "", stdin: str | None = None
+    ) -> tuple[int, str, str]:
         """Run one command: its code, output and what it complained of."""
-        return System().run(self.argv(command, *options), timeout_s=timeout_s)
+        return System().run(self.argv(command, *options) + ([operand] if operand else []), stdin, timeout_s)
 
     def kit(self, number: int) -> str | None:
         """The recovery kit that lies in a store, sealed; None where there is none."""
-        words = self.argv("repo-get", f"--repo={number}", "--raw", "--ignore-missing")
-        code, out, err = System().run([*words, KIT], timeout_s=READ_S)
+        code, out, err = self.call("repo-get", f"--repo={number}", "--raw", "--ignore-missing", operand=KIT)
         if code not in (0, MISSING):
             raise EstateError(f"pgbackrest repo-get {KIT}: {complaint(out, err)}")
         return out if code == 0 else None
 
     def lay_kit(self, number: int, text: str) -> None:
         """Put the recovery kit into a store, in the place of an earlier one."""
-        words = self.argv("repo-put", f"--repo={number}", "--raw")
-        code, out, err = System().run([*words, KIT], text, READ_S)
+        code, out, err = self.call("repo-put", f"--repo={number}", "--raw", operand=KIT, stdin=text)
         if code:
             raise EstateError(f"pgbackrest repo-put {KIT}: {complaint(out, err)}")
 
