@@ -34,6 +34,10 @@ options:
     type: list
     elements: int
     default: []
+  gaps:
+    description: Whether to look for WAL that an archive lacks, which lists all that is archived.
+    type: bool
+    default: false
   limits:
     description: Thresholds by name, in place of those in C(module_utils/postgresql/backup_health.py).
     type: dict
@@ -49,13 +53,14 @@ EXAMPLES = r"""
     user: estate-keeper
     configuration: /etc/estate/backup-keeper
     keeper: true
+    gaps: true
     lock_days: [30, 0]
     limits: {max_age_hours: 12}
 """
 
 RETURN = r"""
 report:
-  description: Stores, their archives and backups, the archiver of a primary, and the locks.
+  description: Stores, their archives and backups, the archiver of a primary, the locks, and WAL that is missing.
   returned: success
   type: dict
   sample:
@@ -99,21 +104,40 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
     archiver,
+    backup,
     backup_client,
     backup_health,
     server,
     store_lock,
+    wal_gaps,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
+SETTLE_S = 10
+"""Longer than pushing the segments takes that were on their way together."""
 ARGUMENTS = {
     "member": {"type": "str", "required": True},
     "keeper": {"type": "bool", "default": False},
     "lock_days": {"type": "list", "elements": "int", "default": []},
+    "gaps": {"type": "bool", "default": False},
     "limits": {"type": "dict", "default": {}},
     **server.ARGUMENTS,
     **backup_client.ARGUMENTS,
 }
+
+
+def _gaps(pgbackrest: backup_client.Client, account: backup.Account) -> dict[int, list[wal_gaps.Gap]]:
+    """Of each store that answers. Segments arrive side by side: what is missing twice is missing."""
+    found: dict[int, list[wal_gaps.Gap]] = {}
+    for number in pgbackrest.stores:
+        if account.of(number).code != backup.OK:
+            continue
+        found[number] = list(pgbackrest.gaps(account, number))
+        if found[number]:
+            time.sleep(SETTLE_S)
+            again = set(pgbackrest.gaps(account, number))
+            found[number] = [gap for gap in found[number] if gap in again]
+    return found
 
 
 def main() -> None:
@@ -126,11 +150,13 @@ def main() -> None:
         limits = backup_health.Limits.of(params["limits"])
         own = server.read_instance(server.Layout.of(params), params["member"])
         working = archiver.read(params["port"], stanza) if own.running and own.role == "primary" else None
+        account = pgbackrest.account()
+        gaps = _gaps(pgbackrest, account) if params["gaps"] else {}
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
     given = store_lock.options(*pgbackrest.files) if keeper else {}
     locks = {number: store_lock.ask(given, number, stanza) for number in stores if store_lock.can(given, number)}
-    seen = backup_health.Seen(pgbackrest.account(), time.time(), working, locks, keeper)
+    seen = backup_health.Seen(account, time.time(), working, locks, keeper, gaps)
     wanted = dict(zip(stores, params["lock_days"]))
     module.exit_json(
         changed=False,
@@ -141,6 +167,7 @@ def main() -> None:
             "busy": seen.account.busy,
             "archiver": vars(working) if working else None,
             "locks": {number: vars(lock) for number, lock in locks.items()},
+            "gaps": {number: [vars(gap) for gap in found] for number, found in gaps.items()},
         },
         summary=backup_health.summary(seen, stores),
         controls=[control.report() for control in backup_health.controls(seen, stores, stanza, wanted)],

@@ -45,6 +45,11 @@ options:
   timeline:
     description: The timeline to follow, where an earlier restore or failover left one. Without it the newest.
     type: int
+  store:
+    description: >-
+      Number of the store that the backup is read from, where the first is damaged. Without it the first that answers
+      and has the backup.
+    type: int
   processes:
     description: How many processes copy.
     type: int
@@ -111,6 +116,7 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["staged", "restored", "back", "finished"], "required": True},
     "to": {"type": "str", "default": "latest"},
     "timeline": {"type": "int"},
+    "store": {"type": "int"},
     "processes": {"type": "int", "default": 2},
     "version": {"type": "str"},
     "port": {"type": "int", "default": 5432},
@@ -123,7 +129,7 @@ class Restore:
     def __init__(self, params: dict, lock: int | None) -> None:
         self.params, self.lock = params, lock
         self.layout = server.Layout(params["version"])
-        self.asked = restore.Asked(params["to"], params["timeline"])
+        self.asked = restore.Asked(params["to"], params["timeline"], params["store"])
         self.seconds: dict[str, float] = {}
         self.told: dict[str, object] = {"seconds": self.seconds, "through": False}
 

@@ -38,6 +38,16 @@ options:
     description: pgBackRest's name of the cluster.
     type: str
     required: true
+  repositories:
+    description: Numbers of the stores in which the cluster's backups are.
+    type: list
+    elements: int
+    default: [1]
+  store:
+    description: >-
+      The store that the database is to come from, its log included. Without it the one that was not drilled for
+      longest.
+    type: int
   database:
     description: The database within the cluster.
     type: str
@@ -93,6 +103,7 @@ evidence:
   type: dict
   sample:
     path: /var/lib/retailerp-estate/drills/20261128t031500z-20261128t013000z.json
+    store: 2
     rto_s: 141.3
     rpo_s: 6300.0
     phases: {database: 62.0, filestore: 48.1, neutral: 0.4, odoo: 21.7, judgement: 9.1}
@@ -129,6 +140,8 @@ def main() -> None:
             **restic.ARGUMENTS,
             "name": {"type": "str", "default": "latest"},
             "stanza": {"type": "str", "required": True},
+            "repositories": {"type": "list", "elements": "int", "default": plan.DEFAULTS["repositories"]},
+            "store": {"type": "int"},
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "image": {"type": "str"},

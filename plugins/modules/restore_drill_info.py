@@ -11,8 +11,8 @@ module: restore_drill_info
 short_description: Read the evidence of restore drills, and judge it
 version_added: 0.1.0
 description:
-  - Reads what M(retailerp.estate.restore_drill) wrote, by the timer or on demand. A drill that failed, or is overdue,
-    is a control that fails.
+  - Reads what M(retailerp.estate.restore_drill) wrote, by the timer or on demand. A drill that is overdue, and a store
+    whose last drill failed, is a control that fails.
   - Changes nothing.
 author:
   - The retailerp.estate authors (@retailerp)
@@ -58,15 +58,13 @@ controls:
       reason: ""
 """
 
-import glob
-import json
 import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.retailerp.estate.plugins.module_utils.drill import plan
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
+from ansible_collections.retailerp.estate.plugins.module_utils.drill import evidence, plan
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
 from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
 
 
@@ -79,18 +77,12 @@ class Info:
 
     def read(self) -> plan.History:
         """The newest evidence, and since when there is a timer."""
-        # Named by the time when they began.
-        paths = sorted(glob.glob(f"{self._params['evidence']}/*.json"))
-        for path in paths[-1:]:
-            try:
-                with open(path, encoding="utf-8") as file:
-                    self.last.update(json.load(file))
-            except ValueError:
-                raise EstateError(f"{path} is no evidence of a drill") from None
-        at = os.stat(paths[-1]).st_mtime if paths else None
+        found, folder = evidence.read(self._params["evidence"]), self._params["evidence"]
+        self.last.update(found[-1] if found else {})
+        at = os.stat(evidence.paths(folder)[-1]).st_mtime if found else None
         configuration = self._params["configuration"]
         since = os.stat(configuration).st_mtime if os.path.exists(configuration) else time.time()
-        return plan.History(at, since, self.last)
+        return plan.History(at, since, plan.last_of_each(found))
 
     def plan(self, current: plan.History) -> list[Change]:
         """Nothing, ever."""

@@ -55,7 +55,8 @@ def refuse_others(directory: str, mark: str, what: str) -> None:
 class Beside:
     """One restore below a directory of its own, which goes with it.
 
-    options: root (that directory), stanza, database, user, uid (of the files' owner) and longest_s.
+    options: root (that directory), stanza, database, user, uid (of the files' owner), longest_s, and of a drill the
+    store that the database comes from.
     """
 
     def __init__(self, options: dict[str, Any], mark: str, system: System | None = None) -> None:
@@ -88,12 +89,12 @@ class Beside:
     def lay(self, found: Restored, repository: restic.Repository) -> None:
         """Database and files of the point, and what is to be seen of them."""
         said, point, files = self._options, found.point, Filestore(self.database)
-        owner = (said["uid"], said["uid"])
+        owner, store = (said["uid"], said["uid"]), said.get("store")
         self.server.make()
         with timed(found, "archive"):
-            self.server.await_log(said["stanza"], point.wal, ARCHIVED_S)
+            self.server.await_log(said["stanza"], point.wal, ARCHIVED_S, store)
         with timed(found, "database"):
-            self.server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"])
+            self.server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"], store)
             self.server.start()
         with timed(found, "filestore"):
             restore.make(self.files, owner)

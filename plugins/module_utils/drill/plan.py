@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,13 @@ PHASES = (*RESTORING, "odoo", "judgement")
 #: Rows are counted moments after the place in the log is taken, while people work.
 ROWS_NEAR = 20
 DAY_S = 86400
-DEFAULTS = {"root": "/var/lib/retailerp-estate/drill", "evidence": "/var/lib/retailerp-estate/drills"}
-"""Where a drill works and what it leaves, unless told otherwise: of the module, and of the timer's program."""
+DEFAULTS = {
+    "root": "/var/lib/retailerp-estate/drill",
+    "evidence": "/var/lib/retailerp-estate/drills",
+    "repositories": [1],
+    "store": None,
+}
+"""Where a drill works and reads, and what it leaves, unless told otherwise: of the module and the timer's program."""
 
 
 @dataclass
@@ -41,9 +46,10 @@ class Restored:
 
 @dataclass
 class Drill(Restored):
-    """A drill as it goes on. odoo: what the running Odoo answered."""
+    """A drill as it goes on. odoo: what the running Odoo answered; store: the one that the database came from."""
 
     odoo: dict[str, Any] = field(default_factory=dict)
+    store: int = 1
 
     @property
     def rto_s(self) -> float:
@@ -59,6 +65,7 @@ class Drill(Restored):
         """The evidence."""
         return {
             "point": self.point.report(),
+            "store": self.store,
             "began": iso(self.began),
             "rto_s": self.rto_s,
             "rpo_s": self.rpo_s,
@@ -118,11 +125,23 @@ def restored(found: Restored, of: str) -> list[Control]:
 
 @dataclass(frozen=True)
 class History:
-    """The last drill. at: when it wrote its evidence, None before the first; since: when the timer came."""
+    """Drills that were. at: when the last one wrote its evidence, None before the first; since: when the timer came;
+    last: the last evidence of each store."""
 
     at: float | None
     since: float
-    last: Mapping[str, Any]
+    last: Sequence[Mapping[str, Any]]
+
+
+def last_of_each(evidence: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The last evidence of each store. evidence: oldest first."""
+    return list({one.get("store", 1): one for one in evidence}.values())
+
+
+def due(stores: Sequence[int], evidence: Sequence[Mapping[str, Any]]) -> int:
+    """The store whose turn it is: one never drilled, otherwise the one that waits longest. evidence: oldest first."""
+    drilled = [one.get("store", 1) for one in evidence]
+    return min(stores, key=lambda store: len(drilled) - drilled[::-1].index(store) if store in drilled else 0)
 
 
 def lately(found: History, now: float, oldest_d: float) -> list[Control]:
@@ -137,8 +156,11 @@ def lately(found: History, now: float, oldest_d: float) -> list[Control]:
     hint = "journalctl -u estate-restore-drill on the keeper; the playbook restore_drill drills now"
     controls = [Control("drill.age", title, state, observed, told, "" if state == "pass" else hint)]
     if found.at is not None:
-        failed = [one["title"] for one in found.last.get("controls", []) if one.get("state") == "fail"]
-        controls.append(
-            Control.check("drill.last", "The last drill went well", failed, [], str(found.last.get("path")))
-        )
+        bad = [
+            (one, [seen["title"] for seen in one.get("controls", []) if seen.get("state") == "fail"])
+            for one in found.last
+        ]
+        failed = [f"store {one.get('store', 1)}: {title}" for one, titles in bad for title in titles]
+        paths = ", ".join(str(one.get("path")) for one, titles in bad if titles)
+        controls.append(Control.check("drill.last", "The last drill of each store went well", failed, [], paths))
     return controls

@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.drill import beside, plan
+from ansible_collections.retailerp.estate.plugins.module_utils.drill import beside, evidence, plan
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.odoo import DrilledOdoo
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.server import PORT
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic
@@ -27,7 +27,8 @@ class Run:
     """The capability: one drill. `evidence` is for the answer."""
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._params, self._system = params, System()
+        store = params["store"] or plan.due(params["repositories"], evidence.read(params["evidence"]))
+        self._params, self._system = {**params, "store": store}, System()
         self._repository, self._beside = restic.Repository(params), beside.Beside(params, OURS, self._system)
         self._done: plan.Drill | None = None
         self.evidence: dict[str, Any] = {}
@@ -36,8 +37,11 @@ class Run:
         """The point that is to be proven, or the drill that was."""
         if self._done:
             return self._done
+        if self._params["store"] not in self._params["repositories"]:
+            known = " or ".join(map(str, self._params["repositories"]))
+            raise EstateError(f"there is no store {self._params['store']}; name {known}")
         point, record = beside.chosen(self._params, self._repository)
-        return plan.Drill(point, time.time(), record)
+        return plan.Drill(point, time.time(), record, store=self._params["store"])
 
     def plan(self, current: plan.Drill) -> list[Change]:
         """A drill, until it was done."""

@@ -41,24 +41,31 @@ class Server:
         # A drill's container comes to the socket as its own user, and no one else's gets below the directory.
         os.chmod(self.socket, 0o711)
 
-    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float) -> None:
-        """Lay the cluster down and say how far its log is to be replayed, and on which branch."""
+    def restore(self, stanza: str, lsn: str, timeline: int, timeout_s: float, store: int | None = None) -> None:
+        """Lay the cluster down and say how far its log is to be replayed, and on which branch.
+
+        store: the only one that is read, for the log, too; without it pgBackRest turns to the next where one fails.
+        """
         # To the keeper the members are other hosts; what is restored is here.
-        words = ["pgbackrest", *_KNOWN, "--reset-pg1-host", f"--pg1-path={self._data}", f"--stanza={stanza}"]
-        words += ["--type=lsn", f"--target={lsn}"]
+        own = [*_KNOWN, "--reset-pg1-host", f"--pg1-path={self._data}", f"--stanza={stanza}"]
+        own += [f"--repo={store}"] if store else []
+        fetch = " ".join(["pgbackrest", *own, "archive-get", "%f", '"%p"'])
+        words = ["pgbackrest", *own, f"--recovery-option=restore_command={fetch}", "--type=lsn", f"--target={lsn}"]
         words += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off", "restore"]
         self._as_keeper(words, "the database could not be restored", timeout_s)
 
-    def await_log(self, stanza: str, segment: str, patience_s: float) -> None:
-        """Wait until a store has this segment of the log: a point that was just taken is ahead of the archive."""
+    def await_log(self, stanza: str, segment: str, patience_s: float, store: int | None = None) -> None:
+        """Wait until that store, or any, has this segment of the log: a new point is ahead of the archive."""
         words = ["pgbackrest", *_KNOWN, f"--stanza={stanza}", "--output=json", "info"]
         for _time in range(int(patience_s // ASK_EVERY_S)):
             told = self._as_keeper(words, "the stores could not be asked", 120)
+            archives = [one for found in json.loads(told) for one in found.get("archive", [])]
             # Names of segments are ordered as the log is, later branches after earlier ones.
-            if any((one["max"] or "") >= segment for found in json.loads(told) for one in found.get("archive", [])):
+            if any((one["max"] or "") >= segment for one in archives if store in (None, one["database"]["repo-key"])):
                 return
             self._system.pause(ASK_EVERY_S)
-        raise EstateError(f"no store has the point's segment of the log, {segment}, after {patience_s:g} s")
+        who = f"store {store} does not have" if store else "no store has"
+        raise EstateError(f"{who} the point's segment of the log, {segment}, after {patience_s:g} s")
 
     def start(self) -> None:
         """Start it, and wait until the log is replayed and it takes writes."""

@@ -119,6 +119,7 @@ def of_drill(spec: dict, hosts: list, host: Any) -> Any:
     at = clock(minutes(backup["at"]) + DRILL_AFTER_MIN)
     return {
         "stanza": spec["id"],
+        "repositories": list(range(1, len(backup["repositories"]) + 1)),
         "database": own["database"],
         "user": f"{spec['id']}_application",
         "image": own["image"],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, wal_gaps
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 PROGRAM = "/usr/bin/pgbackrest"
@@ -65,6 +65,18 @@ class Client:
         """Run one command: its code, output and what it complained of."""
         return System().run(self.argv(command, *options) + ([operand] if operand else []), stdin, timeout_s)
 
+    def gaps(self, account: backup.Account, number: int) -> tuple[wal_gaps.Gap, ...]:
+        """WAL that a store lacks between its backups and the end of its archive. Lists every segment of the archive."""
+        begins = [one.wal_begin for one in account.backups if one.store == number and one.wal_begin]
+        archives = account.archives.get(number, ())
+        if not begins or not archives:
+            return ()
+        folder, option = f"archive/{self.stanza}/{archives[-1]['id']}", f"--repo={number}"
+        held = wal_gaps.segments(self.must("repo-ls", option, "--recurse", operand=folder))
+        branch = f"{folder}/{wal_gaps.newest(held):08X}.history"
+        history = self.must("repo-get", option, operand=branch) if wal_gaps.newest(held) > 1 else ""
+        return tuple(wal_gaps.find(held, history, begins))
+
     def kit(self, number: int) -> str | None:
         """The recovery kit that lies in a store, sealed; None where there is none."""
         code, out, err = self.call("repo-get", f"--repo={number}", "--raw", "--ignore-missing", operand=KIT)
@@ -78,9 +90,9 @@ class Client:
         if code:
             raise EstateError(f"pgbackrest repo-put {KIT}: {complaint(out, err)}")
 
-    def must(self, command: str, *options: str, timeout_s: float = READ_S) -> str:
+    def must(self, command: str, *options: str, timeout_s: float = READ_S, operand: str = "") -> str:
         """The same; what fails is told in pgBackRest's words."""
-        code, out, err = self.call(command, *options, timeout_s=timeout_s)
+        code, out, err = self.call(command, *options, timeout_s=timeout_s, operand=operand)
         if code:
             raise EstateError(f"pgbackrest {command}: {complaint(out, err)}", rc=code)
         return out

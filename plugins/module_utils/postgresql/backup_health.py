@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.store_lock import Lock
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal_gaps import Gap
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Control, EstateError
 
 HOUR = 3600
@@ -63,7 +64,8 @@ class Archiver:
 class Seen:
     """What was read on one host. archiver: None where no primary runs, as nobody else archives.
 
-    keeper: it is the one that makes the backups, so that their age is its affair.
+    keeper: it is the one that makes the backups, so that their age is its affair. gaps: store → what its archive lacks,
+    of stores that were looked through.
     """
 
     account: backup.Account
@@ -71,6 +73,7 @@ class Seen:
     archiver: Archiver | None = None
     locks: Mapping[int, Lock] = field(default_factory=dict)
     keeper: bool = False
+    gaps: Mapping[int, Sequence[Gap]] = field(default_factory=dict)
 
 
 def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[int, int]) -> list[Control]:
@@ -97,6 +100,11 @@ def vitals(seen: Seen, stores: Sequence[int], limits: Limits) -> list[Control]:
         hint = "pages failed their checksum while they were copied: see /var/log/estate-keeper, then make a full backup"
         title = f"No backup in store {number} has damaged pages"
         found.append(Control.check(f"backup.{number}.damaged", title, damaged, [], hint))
+    for number, gaps in sorted(seen.gaps.items()):
+        hint = "no moment after it can be restored from this store: make a backup now (playbook backup)"
+        title = f"The archive in store {number} goes on from the last backup without a gap"
+        lost = [f"{gap.first} to {gap.last}" for gap in gaps if gap.open]
+        found.append(Control.check(f"backup.{number}.gap", title, lost, [], hint))
     return found + (list(_archiver(seen.archiver, seen.now, limits)) if seen.archiver else [])
 
 
@@ -199,6 +207,11 @@ def summary(seen: Seen, stores: Sequence[int]) -> list[str]:
         lines += [
             f"store {number}: WAL {archive['id']} from {archive['first']} to {archive['last']}"
             for archive in seen.account.archives.get(number, ())
+        ]
+        lines += [
+            f"store {number}: {gap.count} segments of WAL are missing, {gap.first} to {gap.last}: no moment from these "
+            f"to the next backup can be restored{', and there is none yet' if gap.open else ''}"
+            for gap in seen.gaps.get(number, ())
         ]
         lock = seen.locks.get(number)
         if lock:

@@ -27,11 +27,13 @@ class Asked:
     """What a restore is to end at: `to` is latest, a time with its offset from UTC, a backup's label, or a place in
     the log (LSN), which a recovery point has.
 
-    timeline: which branch to follow where restores have made several; None for the newest.
+    timeline: which branch to follow where restores have made several; None for the newest. store: the one that the
+    backup is read from; None for the first that has it. WAL comes from whichever has it.
     """
 
     to: str
     timeline: int | None = None
+    store: int | None = None
 
     @property
     def kind(self) -> str:
@@ -59,7 +61,8 @@ class Asked:
             # A backup belongs to its own timeline; the newest one may have left it before that backup was made.
             "label": ["--type=immediate", f"--set={self.to}", "--target-action=promote", "--target-timeline=current"],
         }[kind]
-        return chosen + ([f"--target-timeline={self.timeline}"] if self.timeline and kind != "label" else [])
+        chosen += [f"--target-timeline={self.timeline}"] if self.timeline and kind != "label" else []
+        return chosen + ([f"--repo={self.store}"] if self.store else [])
 
 
 @dataclass(frozen=True)

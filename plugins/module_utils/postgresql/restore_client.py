@@ -53,7 +53,7 @@ def read(layout: server.Layout, name: str, port: int) -> restore.Current:
         own=own,
         staged=bool(note) and os.path.exists(staging(layout)),
         kept=os.path.exists(kept(layout)),
-        asked=restore.Asked(note["to"], note.get("timeline")) if note else None,
+        asked=restore.Asked(note["to"], note.get("timeline"), note.get("store")) if note else None,
         done=bool(note.get("done")),
         fenced=member.is_fenced(),
         recovering=own.running and _recovering(port) is True,
@@ -77,7 +77,7 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
         "restore",
     ]
     server.run(command, "pgbackrest restore", (lock,))
-    _write({"to": asked.to, "timeline": asked.timeline})
+    _write({"to": asked.to, "timeline": asked.timeline, "store": asked.store})
 
 
 def place(layout: server.Layout) -> None:

@@ -218,6 +218,7 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     args = {"stanza": "shop", "database": "shop", "user": "shop_application", "uid": 101, "addons": "/srv/addons"}
     args |= {"root": str(tmp_path / "root"), "evidence": str(tmp_path / "evidence")}
     assert run(restore_drill, capsys, check=True, **args)["changes"][0]["resource"] == "restore drill of one"
+    assert "there is no store 3; name 1" in run(restore_drill, capsys, check=True, **args, store=3)["msg"]
     (tmp_path / "root").mkdir()
     (tmp_path / "root/precious").touch()
     result = run(restore_drill, capsys, **args)
@@ -229,7 +230,8 @@ def test_the_newest_evidence_is_read_and_a_broken_one_is_told(world, capsys, tmp
     args = {"evidence": str(tmp_path), "configuration": str(tmp_path / "none")}
     assert run(restore_drill_info, capsys, **args)["last"] == {}
     (tmp_path / "20260101t000000z-a.json").write_text("{")
-    assert "is no evidence" in run(restore_drill_info, capsys, **args)["msg"]
+    broken = run(restore_drill_info, capsys, **args)
+    assert "is no evidence" in str([one for one in broken["controls"] if one["state"] == "fail"])
     (tmp_path / "20260102t000000z-b.json").write_text(json.dumps({"rto_s": 3.0, "controls": []}))
     result = run(restore_drill_info, capsys, **args)
     assert result["last"]["rto_s"] == 3.0

@@ -64,21 +64,33 @@ def test_a_drill_that_was_cut_short_passes_nothing_by_silence():
 
 
 DAY = 86400.0
-FAILED = {"path": "/e.json", "controls": [{"title": "Tables hold as many rows", "state": "fail"}]}
+GOOD = {"store": 1, "controls": []}
+FAILED = {"store": 1, "path": "/e.json", "controls": [{"title": "Tables hold as many rows", "state": "fail"}]}
 
 
 @pytest.mark.parametrize(
     ("found", "states"),
     [
-        (plan.History(None, 100 * DAY, {}), {"drill.age": "exempt"}),
-        (plan.History(None, 90 * DAY, {}), {"drill.age": "fail"}),
-        (plan.History(98 * DAY, 0, {"controls": []}), {"drill.age": "pass", "drill.last": "pass"}),
-        (plan.History(98 * DAY, 0, FAILED), {"drill.age": "pass", "drill.last": "fail"}),
-        (plan.History(90 * DAY, 0, {"controls": []}), {"drill.age": "fail", "drill.last": "pass"}),
+        (plan.History(None, 100 * DAY, []), {"drill.age": "exempt"}),
+        (plan.History(None, 90 * DAY, []), {"drill.age": "fail"}),
+        (plan.History(98 * DAY, 0, [GOOD]), {"drill.age": "pass", "drill.last": "pass"}),
+        (plan.History(98 * DAY, 0, [FAILED]), {"drill.age": "pass", "drill.last": "fail"}),
+        (plan.History(98 * DAY, 0, [FAILED, {**GOOD, "store": 2}]), {"drill.age": "pass", "drill.last": "fail"}),
+        (plan.History(90 * DAY, 0, [GOOD]), {"drill.age": "fail", "drill.last": "pass"}),
     ],
 )
 def test_a_drill_that_is_overdue_or_went_wrong_is_told(found, states):
     assert {one.id: one.state for one in plan.lately(found, 101 * DAY, 9)} == states
+
+
+@pytest.mark.parametrize(
+    ("drilled", "turn"), [([], 1), ([1], 2), ([2], 1), ([1, 2], 1), ([1, 2, 1], 2), ([1, 1, 2, 2], 1)]
+)
+def test_stores_take_turns_and_each_answers_for_its_last_drill(drilled, turn):
+    evidence = [{"store": store, "began": number} for number, store in enumerate(drilled)]
+    assert plan.due([1, 2], evidence) == turn
+    last = {one["store"]: one["began"] for one in plan.last_of_each(evidence)}
+    assert last == {store: max(n for n, one in enumerate(drilled) if one == store) for store in set(drilled)}
 
 
 def test_waiting_for_the_archive_is_no_part_of_a_restore():

@@ -106,6 +106,7 @@ def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through()
     [
         (LATEST, ["--type=default"]),
         (Asked("latest", 3), ["--type=default", "--target-timeline=3"]),
+        (Asked("latest", None, 2), ["--type=default", "--repo=2"]),
         (
             Asked("2026-11-28 12:00:00Z"),
             ["--type=time", "--target=2026-11-28 12:00:00+00", "--target-action=promote"],
