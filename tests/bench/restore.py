@@ -106,10 +106,9 @@ def main(inventory: str) -> None:
         primary.sql("DROP TABLE IF EXISTS estate_bench")
     by_itself = statistics.median(alone)
     print(f"{megabytes} MB more, median of {RUNS}: pgBackRest alone {by_itself:.1f} s")
-    print(f"  restore's copy {statistics.median(ours):.1f} s: {statistics.median(ours) / by_itself:.2f} times that")
-    print(
-        f"  called from the controller {statistics.median(whole):.1f} s: {statistics.median(whole) / by_itself:.2f} times"
-    )
+    for what, seconds in (("restore's copy", ours), ("called from the controller", whole)):
+        took = statistics.median(seconds)
+        print(f"  {what} {took:.1f} s: {took / by_itself:.2f} times that")
 
 
 if __name__ == "__main__":
