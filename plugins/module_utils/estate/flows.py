@@ -51,6 +51,8 @@ def host_ports(spec: dict, host: Any) -> list:
     # What cannot be moved comes first: what meets it is told of where it is written.
     if "etcd" in host.tiers:
         ports += [("etcd clients", "private", ETCD_CLIENTS), ("etcd peers", "private", ETCD_PEERS)]
+    if spec.get("backup", {}).get("keeper") == host.name and served(spec):
+        ports.append(("pgBackRest's store", "private", STORE_PORT))
     if "edge" in host.tiers:
         ports += [
             ("public web", "public", 80),
@@ -71,8 +73,6 @@ def host_ports(spec: dict, host: Any) -> list:
             ports.append(("pgBackRest", "private", BACKUP_PORT))
     if spec.get("backup", {}).get("keeper") == host.name:
         ports.append(("gate of the recovery points", "private", GATE_PORT))
-        if served(spec):
-            ports.append(("pgBackRest's store", "private", STORE_PORT))
     if "cache" in host.tiers:
         ports.append(("redis.port", "private", spec["redis"]["port"]))
     return ports
