@@ -155,7 +155,7 @@ def main() -> None:
     except EstateError as err:
         module.fail_json(msg=str(err), **err.details)
     given = store_lock.options(*pgbackrest.files) if keeper else {}
-    locks = {number: store_lock.ask(given, number, stanza) for number in stores if store_lock.can(given, number)}
+    locks = {number: store_lock.ask(given, number, stanza) for number in stores if store_lock.known(given, number)}
     seen = backup_health.Seen(account, time.time(), working, locks, keeper, gaps)
     wanted = dict(zip(stores, params["lock_days"]))
     module.exit_json(

@@ -14,6 +14,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hour
 
 SERVER_PORT = 8432
 """Where pgBackRest on a database host lets the keeper read its data."""
+STORE_PORT = 8433
+"""Where pgBackRest on the keeper lets database hosts into a store that is a directory there."""
 _DAY = 24 * 60
 _SETTLE = 30
 """Minutes from closing time to the day's backup: tills are closed, and the day's books with them."""
@@ -77,6 +79,11 @@ def _completed(place: dict, backup: dict, spec: dict) -> dict:
     return place
 
 
+def served(spec: dict) -> bool:
+    """Whether a store is a directory of the keeper, which database hosts reach through a server there."""
+    return any(place.get("type") == "posix" for place in spec.get("backup", {}).get("repositories") or ())
+
+
 def settings(spec: dict) -> dict:
     """What the server is told; the archiver's own options are in pgBackRest's configuration."""
     if "backup" not in spec:
@@ -89,13 +96,21 @@ def settings(spec: dict) -> dict:
     }
 
 
-def repositories(spec: dict, keeper: bool) -> list:
-    """The stores as one of the two identities sees them: pgBackRest's options by their names without the number."""
-    return [_repository(spec, index, place, keeper) for index, place in enumerate(spec["backup"]["repositories"], 1)]
+def repositories(spec: dict, server: str | None) -> list:
+    """The stores as one of the two identities sees them: pgBackRest's options by their names without the number.
+
+    server: for a database host, the keeper's address; None for the keeper itself.
+    """
+    return [_repository(index, place, server) for index, place in enumerate(spec["backup"]["repositories"], 1)]
 
 
-def _repository(spec: dict, number: int, place: dict, keeper: bool) -> dict:
-    kind, options = place["type"], {"type": place["type"], "path": place["path"]}
+def _repository(number: int, place: dict, server: str | None) -> dict:
+    kind, keeper, options = place["type"], server is None, {"type": place["type"], "path": place["path"]}
+    if kind == "posix":
+        # Recovery points lie beside it, in a directory of another user.
+        options["path"] = f"{place['path'].rstrip('/')}/database"
+        if server:
+            options = {"host": server, "host-type": "tls", "host-port": STORE_PORT}
     if kind == "s3":
         options |= {
             "s3-bucket": place["bucket"],
@@ -136,17 +151,18 @@ def schedule(spec: dict) -> dict:
     return times
 
 
-def of_host(spec: dict, host: Any) -> Any:
+def of_host(spec: dict, hosts: list, host: Any) -> Any:
     """A database host's slice; None where there are no backups, and on other hosts. It archives, and is read."""
     if "backup" not in spec or "db" not in host.tiers:
         return None
+    keeper = spec["backup"]["keeper"]
     return {
         "stanza": spec["id"],
-        "repositories": repositories(spec, keeper=False),
+        "repositories": repositories(spec, next(one.address for one in hosts if one.name == keeper)),
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "server_port": SERVER_PORT,
-        "keeper": spec["backup"]["keeper"],
+        "keeper": keeper,
         "wal_queue_mb": spec["backup"]["wal_queue_mb"],
         "processes": _processes(host),
     }
@@ -158,7 +174,8 @@ def of_keeper(spec: dict, hosts: list, host: Any) -> Any:
         return None
     return {
         "stanza": spec["id"],
-        "repositories": repositories(spec, keeper=True),
+        "repositories": repositories(spec, None),
+        "store_server": {"address": host.address, "port": STORE_PORT} if served(spec) else None,
         "members": {member.name: member.address for member in in_tier(hosts, "db")},
         "port": spec["postgresql"]["port"],
         "server_port": SERVER_PORT,

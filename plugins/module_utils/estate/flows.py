@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import SERVER_PORT as BACKUP_PORT
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.backup import STORE_PORT, served
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.filestore import GATE_PORT, keeper_of
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import ANYWHERE, in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.patroni import API_PORT
@@ -50,6 +51,8 @@ def host_ports(spec: dict, host: Any) -> list:
     # What cannot be moved comes first: what meets it is told of where it is written.
     if "etcd" in host.tiers:
         ports += [("etcd clients", "private", ETCD_CLIENTS), ("etcd peers", "private", ETCD_PEERS)]
+    if spec.get("backup", {}).get("keeper") == host.name and served(spec):
+        ports.append(("pgBackRest's store", "private", STORE_PORT))
     if "edge" in host.tiers:
         ports += [
             ("public web", "public", 80),
@@ -127,6 +130,9 @@ def inbound(spec: dict, hosts: list, host: Any, subnet: str) -> list:
         add("postgresql_monitor", port, sources(ops, host, subnet), host.address, False)
     if keeper_of(spec, hosts) == host:
         add("filestore_gate", [GATE_PORT], sources(in_tier(hosts, "app"), host, subnet), host.address, False)
+        if served(spec):
+            members = [f"{member.address}/32" for member in in_tier(hosts, "db")]
+            add("backup_store", [STORE_PORT], members, host.address, False)
     if "cache" in host.tiers:
         port = [spec["redis"]["port"]]
         clients = in_tier(hosts, "app") + in_tier(hosts, "edge")

@@ -109,7 +109,7 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,
         "postgresql": slices.postgresql(spec, hosts, host, share, docker["subnet"]) if "db" in host.tiers else None,
         "pgbouncer": slices.pgbouncer(spec, hosts, host) if "db" in host.tiers and flows.pooled(spec) else None,
-        "backup": backup.of_host(spec, host),
+        "backup": backup.of_host(spec, hosts, host),
         "backup_keeper": backup.of_keeper(spec, hosts, host),
         "filestore": filestore.of_app(spec, hosts, host),
         "filestore_gate": filestore.of_gate(spec, hosts, host),

@@ -40,7 +40,8 @@ def of_backup(spec: dict, hosts: list) -> list:
     backup = spec.get("backup")
     if backup is None:
         return []
-    found = [*_repositories(backup.get("repositories")), *_times(backup, spec), *_keeper(backup, spec, hosts)]
+    found = [*_repositories(backup.get("repositories")), *_directories(backup.get("repositories"), spec)]
+    found += [*_times(backup, spec), *_keeper(backup, spec, hosts)]
     key = backup.get("recovery_key")
     if key is not None and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", key):
         found.append(
@@ -59,6 +60,18 @@ def _repositories(places: Any) -> Iterator:
         yield from _repository(place, f"{at}[{index}]")
     if len(places) == 2 and _where(places[0]) == _where(places[1]):
         yield Problem(f"{at}[1]", "is the same place as the first; two are for the day on which one is lost")
+
+
+def _directories(places: Any, spec: dict) -> Iterator:
+    """What root on a database host can delete (decision 14) is no backup to survive an intruder by."""
+    places = places or []
+    locked = any(place.get("type") in ("s3", "azure") and place.get("lock_days") for place in places)
+    if spec.get("environment") == "production" and planned.served(spec) and not locked:
+        yield Problem(
+            f"{_AT}.repositories",
+            "hold type posix and none that locks: who breaks into a database host could delete every backup; add a "
+            "store of type s3 or azure with lock_days, or write that one alone",
+        )
 
 
 def _where(place: dict) -> tuple:

@@ -163,7 +163,11 @@ class Repository:
         elif root:
             options += ["--cacert", root]
         # At the end of its patience restic is killed, and its lock goes stale; the next run does not wait for it.
-        return self._system.run(["restic", "--quiet", *options, *words], stdin, timeout_s)
+        argv = ["restic", "--quiet", *options, *words]
+        if stores:
+            # Past the gate root works beside it: in a directory, a lock that the gate cannot read keeps everybody out.
+            argv = ["sh", "-c", 'umask 0007; exec "$@"', "sh", *argv]
+        return self._system.run(argv, stdin, timeout_s)
 
     def _reach(self) -> None:
         """restic tries for a quarter of an hour what nobody answers; who waits for a backup wants to hear at once."""

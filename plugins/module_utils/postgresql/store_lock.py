@@ -44,13 +44,13 @@ def options(*paths: str) -> dict[str, str]:
     return dict(parser["global"]) if parser.has_section("global") else {}
 
 
-def can(given: Mapping[str, str], number: int) -> bool:
-    """Whether it is a kind of store that can lock."""
-    return given.get(f"repo{number}-type") in ("s3", "azure")
+def known(given: Mapping[str, str], number: int) -> bool:
+    """Whether the configuration has the store; a bare host in check mode has none."""
+    return f"repo{number}-type" in given
 
 
 def ask(given: Mapping[str, str], number: int, stanza: str) -> Lock:
-    """The lock of one store. A file system has none to ask about."""
+    """The lock of one store. A directory has none."""
     own = {name.partition("-")[2]: value for name, value in given.items() if name.startswith(f"repo{number}-")}
     try:
         if own.get("type") == "s3":

@@ -68,6 +68,46 @@ def test_only_the_keeper_may_read_the_members(lab):
     assert flow["ports"] == [backup.SERVER_PORT]
 
 
+def test_a_directory_is_the_keepers_and_database_hosts_reach_it_through_a_server(lab):
+    plan = backed_up(lab, S3, POSIX).plan()
+    host, keeper = plan["hosts"]["db1"]["backup"], plan["hosts"]["ops1"]["backup_keeper"]
+    assert host["repositories"][1]["options"] == {"host": "10.77.0.51", "host-type": "tls", "host-port": 8433}
+    assert keeper["repositories"][1]["options"] == {"type": "posix", "path": "/srv/backup/database"}
+    assert {store["repositories"][1]["secret"] for store in (host, keeper)} == {None}
+    assert keeper["store_server"] == {"address": "10.77.0.51", "port": backup.STORE_PORT}
+    (flow,) = [flow for flow in plan["hosts"]["ops1"]["flows"]["in"] if flow["name"] == "backup_store"]
+    assert (flow["sources"], flow["ports"]) == (["10.77.0.31/32", "10.77.0.32/32"], [backup.STORE_PORT])
+    assert backup.STORE_PORT != backup.SERVER_PORT, "a keeper may be a database host, too"
+
+
+def test_without_a_directory_there_is_no_server_and_no_way_to_one(lab):
+    plan = backed_up(lab, S3, AZURE).plan()
+    assert plan["hosts"]["ops1"]["backup_keeper"]["store_server"] is None
+    assert "backup_store" not in {flow["name"] for host in plan["hosts"].values() for flow in host["flows"]["in"]}
+
+
+def test_a_port_of_the_stores_server_is_not_somebody_elses(lab):
+    case = backed_up(lab, POSIX, keeper="db1").set("postgresql.port", backup.STORE_PORT)
+    assert case.refusals() == {"estate_spec.postgresql.port": ["8433 is also pgBackRest's store on db1"]}
+
+
+@pytest.mark.parametrize(
+    ("stores", "refused"),
+    [
+        ([POSIX], True),
+        ([POSIX, {**POSIX, "path": "/mnt/backup"}], True),
+        ([POSIX, {**S3, "lock_days": 0}], True),
+        ([POSIX, S3], False),
+        ([AZURE, POSIX], False),
+        ([{**S3, "lock_days": 0}], False),
+    ],
+)
+def test_in_production_a_directory_does_not_stand_alone(lab, stores, refused):
+    assert backed_up(lab.copy(), *stores).problems() == []
+    problems = backed_up(lab.set("environment", "production"), *stores).problems()
+    assert [problem.path for problem in problems] == ["estate_spec.backup.repositories"] * refused
+
+
 def test_production_asks_for_a_lock_as_long_as_the_retention(lab):
     case = backed_up(lab.set("environment", "production"), S3, {**AZURE, "lock_days": 0}, retention_days=14)
     stores = case.plan()["hosts"]["ops1"]["backup_keeper"]["repositories"]

@@ -52,6 +52,16 @@ def test_a_wrong_key_is_not_taken_for_no_repository(made, answer):
         made(answer).there()
 
 
+def test_past_the_gate_a_lock_is_the_groups(tmp_path):
+    """A drill is root and writes beside the gate: a lock that the gate could not read kept every client out."""
+    (tmp_path / "repository").write_text("rclone:store:shop\n")
+    options = {"repository_file": str(tmp_path / "repository"), "password_file": "/etc/key", "rclone_config": "/etc/x"}
+    system = System((0, "[]", ""))
+    restic.Repository(options, system).snapshots()
+    (argv,) = system.argv
+    assert argv[:5] == ["sh", "-c", 'umask 0007; exec "$@"', "sh", "restic"]
+
+
 def test_a_host_without_restic_says_so(made):
     with pytest.raises(EstateError, match="no restic on this host"):
         made((127, "", "restic: no such program")).snapshots()

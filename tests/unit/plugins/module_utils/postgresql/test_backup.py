@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_health
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_health, store_lock
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_health import Archiver, Limits, Seen
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.store_lock import Lock
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
@@ -183,6 +183,13 @@ def test_a_server_that_does_not_archive_here_stops_the_run(archiver):
 def test_a_lock_is_asserted_with_its_length(lock, wanted, state):
     found = backup_health.controls(seen(locks={1: lock}), (1, 2), "shop", {1: wanted})
     assert [control.state for control in found if control.id == "backup.1.lock"] == [state]
+
+
+def test_a_directory_never_passes_for_a_store_that_locks():
+    lock = store_lock.ask({"repo1-type": "posix", "repo1-path": "/srv/backup/database"}, 1, "shop")
+    for wanted, state in ((0, "exempt"), (7, "fail")):
+        found = backup_health.controls(seen(locks={1: lock}), (1,), "shop", {1: wanted})
+        assert [control.state for control in found if control.id == "backup.1.lock"] == [state]
 
 
 def test_a_limit_of_an_operator_counts_and_an_unknown_one_is_refused():

@@ -56,8 +56,6 @@ def test_options_are_read_from_both_files_and_values_may_hold_anything(tmp_path)
     second.write_text("[global]\nrepo1-azure-key=se=2027%3A00&sig=a%2Bb=\n")
     given = store_lock.options(str(first), str(second), str(tmp_path / "absent.conf"))
     assert given["repo1-azure-key"] == "se=2027%3A00&sig=a%2Bb="
-    assert store_lock.can(given, 1)
-    assert not store_lock.can(given, 2)
-    assert not store_lock.can({}, 1)
+    assert [store_lock.known(given, number) for number in (1, 2, 3)] == [True, True, False]
     assert store_lock.ask(given, 1, "shop").error.startswith("KeyError")
     assert store_lock.ask(given, 2, "shop") == Lock()
