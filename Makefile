@@ -105,7 +105,8 @@ scenario-backup: setup tools ## Backups in two stores: lost, attacked, restored,
 	@molecule --base-config molecule/config.yml destroy -s backup
 	@molecule --base-config molecule/config.yml test -s backup --destroy never
 	@ESTATE_INVENTORY=molecule/backup/inventory pytest tests/integration/test_backup.py tests/integration/test_points.py \
-	  tests/integration/test_restore_drill.py tests/integration/test_disaster.py tests/integration/test_restore_copy.py
+	  tests/integration/test_restore_drill.py tests/integration/test_backup_faults.py tests/integration/test_directory_store.py \
+	  tests/integration/test_disaster.py tests/integration/test_restore_copy.py
 	@molecule --base-config molecule/config.yml destroy -s backup
 
 # Built while the checks run, which need one of two cores most of the time. Where nothing is cached that saves minutes.

@@ -155,14 +155,13 @@ def of_host(spec: dict, hosts: list, host: Any) -> Any:
     """A database host's slice; None where there are no backups, and on other hosts. It archives, and is read."""
     if "backup" not in spec or "db" not in host.tiers:
         return None
-    keeper = spec["backup"]["keeper"]
+    keeper = next(one.address for one in hosts if one.name == spec["backup"]["keeper"])
     return {
         "stanza": spec["id"],
-        "repositories": repositories(spec, next(one.address for one in hosts if one.name == keeper)),
+        "repositories": repositories(spec, keeper),
         "address": host.address,
         "port": spec["postgresql"]["port"],
         "server_port": SERVER_PORT,
-        "keeper": keeper,
         "wal_queue_mb": spec["backup"]["wal_queue_mb"],
         "processes": _processes(host),
     }
