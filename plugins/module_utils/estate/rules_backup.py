@@ -151,8 +151,13 @@ def of_secrets(spec: dict, secrets: Any) -> list:
         issued = {"s3": "the secret key", "azure": "a shared access signature (SAS)"}.get(place.get("type"))
         for who in ("host", "keeper") if issued else ():
             needed[f"backup_{number}_{who}"] = f"{issued} of the {'keeper' if who == 'keeper' else 'database hosts'}"
-    return [
+    found = [
         Problem(f"estate_secrets.{name}", f"is missing ({hint})")
         for name, hint in needed.items()
         if secrets.get(name) is None
     ]
+    signatures = [name for name, hint in needed.items() if "(SAS)" in hint and secrets.get(name) is not None]
+    for name in signatures:
+        if "sig=" not in str(secrets[name]):
+            found.append(Problem(f"estate_secrets.{name}", "is no shared access signature, such as sv=...&se=...&sig=..."))
+    return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, wal_gaps
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, store_lock, wal_gaps
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 PROGRAM = "/usr/bin/pgbackrest"
@@ -63,7 +63,14 @@ class Client:
         self, command: str, *options: str, timeout_s: float = READ_S, operand: str = "", stdin: str | None = None
     ) -> tuple[int, str, str]:
         """Run one command: its code, output and what it complained of."""
-        return System().run(self.argv(command, *options) + ([operand] if operand else []), stdin, timeout_s)
+        done = System().run(self.argv(command, *options) + ([operand] if operand else []), stdin, timeout_s)
+        return done if done[0] == 0 else (done[0], self._redacted(done[1]), self._redacted(done[2]))
+
+    def _redacted(self, said: str) -> str:
+        """Without a secret of its own: what it cannot make sense of, it quotes."""
+        for secret in sorted(filter(None, store_lock.options(self.files[1]).values()), key=len, reverse=True):
+            said = said.replace(secret, "********")
+        return said
 
     def gaps(self, account: backup.Account, number: int) -> tuple[wal_gaps.Gap, ...]:
         """WAL that a store lacks between its backups and the end of its archive. Lists every segment of the archive."""
@@ -73,15 +80,20 @@ class Client:
             return ()
         folder, option = f"archive/{self.stanza}/{archives[-1]['id']}", f"--repo={number}"
         held = wal_gaps.segments(self.must("repo-ls", option, "--recurse", operand=folder))
+        # None is there of a branch that is older than the archive; the path begins with it then.
         branch = f"{folder}/{wal_gaps.newest(held):08X}.history"
-        history = self.must("repo-get", option, operand=branch) if wal_gaps.newest(held) > 1 else ""
+        history = self._got(number, branch) or ""
         return tuple(wal_gaps.find(held, history, begins))
 
     def kit(self, number: int) -> str | None:
         """The recovery kit that lies in a store, sealed; None where there is none."""
-        code, out, err = self.call("repo-get", f"--repo={number}", "--raw", "--ignore-missing", operand=KIT)
+        return self._got(number, KIT, "--raw")
+
+    def _got(self, number: int, path: str, *options: str) -> str | None:
+        """A file of a store; None where it is not."""
+        code, out, err = self.call("repo-get", f"--repo={number}", "--ignore-missing", *options, operand=path)
         if code not in (0, MISSING):
-            raise EstateError(f"pgbackrest repo-get {KIT}: {complaint(out, err)}")
+            raise EstateError(f"pgbackrest repo-get {path}: {complaint(out, err)}")
         return out if code == 0 else None
 
     def lay_kit(self, number: int, text: str) -> None:
