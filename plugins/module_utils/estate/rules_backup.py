@@ -159,5 +159,7 @@ def of_secrets(spec: dict, secrets: Any) -> list:
     signatures = [name for name, hint in needed.items() if "(SAS)" in hint and secrets.get(name) is not None]
     for name in signatures:
         if "sig=" not in str(secrets[name]):
-            found.append(Problem(f"estate_secrets.{name}", "is no shared access signature, such as sv=...&se=...&sig=..."))
+            found.append(
+                Problem(f"estate_secrets.{name}", "is no shared access signature, such as sv=...&se=...&sig=...")
+            )
     return found

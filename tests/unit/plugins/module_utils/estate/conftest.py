@@ -51,7 +51,8 @@ class Case:
         self.options = _text(ROOT / "roles/estate/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
         self.spec = copy.deepcopy(spec)
         self.hosts = copy.deepcopy(hosts)
-        self.secrets = {name: f"{name}-9f3KxQ7Lw2Zr" for name in self.options["estate_secrets"]["options"]}
+        # What an object store issues may be a signature.
+        self.secrets = {name: f"{name}-sig=9f3KxQ7Lw2Zr" for name in self.options["estate_secrets"]["options"]}
         self.secrets["ca_certificate"] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         self.secrets["ca_private_key"] = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
         self.next_secrets = None

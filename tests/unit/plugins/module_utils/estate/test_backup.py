@@ -178,6 +178,13 @@ def test_the_secrets_of_a_store_are_asked_for_once_it_is_written(lab):
     ]
 
 
+def test_what_is_no_signature_is_refused_before_it_is_used(lab):
+    lab.secrets.update(backup_1_host="rTusx96ETcgmv9seRPqM", backup_1_keeper="sv=2021-12-02&sp=rcwdl&sig=x%3D")
+    assert backed_up(lab, AZURE).refusals() == {
+        "estate_secrets.backup_1_host": ["is no shared access signature, such as sv=...&se=...&sig=..."]
+    }
+
+
 @MANY
 @given(begin=TIMES, end=TIMES, days=st.sets(st.sampled_from(DAYS), min_size=1))
 def test_derived_times_are_accepted_and_outside_trading_hours(lab, begin, end, days):
