@@ -62,6 +62,9 @@ def test_it_is_converged_and_holds_a_backup_of_its_own(lab, store):
 def test_it_is_drilled_by_itself(lab, store):
     store.play("backup", "-e", "type=full")
     store.play("restore_drill", "-e", "store=2")
+    newest = lab.ssh(lab.group("ops")[0], "cat $(ls -t /var/lib/retailerp-estate/drills/*.json | head -1)")
+    found = json.loads(newest)
+    assert (found["store"], found["failed"]) == (2, {})
 
 
 def test_it_restores_alone_to_the_row(lab, store, pair):
