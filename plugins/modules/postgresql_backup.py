@@ -49,6 +49,12 @@ options:
       What a new estate is made of when everything else is lost, sealed to the recovery key. Lies as C(kit/estate.age)
       in every store, outside of pgBackRest's own encryption.
     type: str
+  upgraded:
+    description: >-
+      That the cluster was made of the one in the stores by a major upgrade. Without it a store that holds another
+      version's backups is refused.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -103,6 +109,7 @@ ARGUMENTS = {
     "cluster": {"type": "dict", "default": {}, "options": CLUSTER},
     "now": {"type": "str", "choices": list(backup.TYPES)},
     "kit": {"type": "str"},
+    "upgraded": {"type": "bool", "default": False},
 }
 
 
@@ -112,6 +119,7 @@ class Stanza:
     def __init__(self, params: dict, check_mode: bool) -> None:
         self.client, self.cluster = backup_client.Client.of(params), params["cluster"]
         self.now, self.kit, self.check_mode = params["now"], params["kit"], check_mode
+        self.upgraded = params["upgraded"]
         self.before: dict | None = None
 
     def read(self) -> backup.Account:
@@ -130,7 +138,7 @@ class Stanza:
     def plan(self, current: backup.Account) -> list[Change]:
         """Pure; see module_utils/postgresql/backup.py."""
         known = {key: value for key, value in self.cluster.items() if value is not None}
-        asked = {"now": self.now, "before": self.before, "kit": self.kit}
+        asked = {"now": self.now, "before": self.before, "kit": self.kit, "upgraded": self.upgraded}
         desired = backup.Desired(self.client.stanza, self.client.stores, **known, **asked)
         return backup.plan(current, desired)
 

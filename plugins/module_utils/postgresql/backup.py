@@ -131,7 +131,8 @@ class Desired:
 
     system_identifier, version: of the primary that runs; unknown where check mode meets a bare host.
     before: each store's newest backup when the run began, which a backup of now is newer than. kit: the sealed recovery
-    kit, that each store has, too; none where there is no recovery key.
+    kit, that each store has, too; none where there is no recovery key. upgraded: somebody says that this cluster was
+    made of the one in the stores.
     """
 
     stanza: str
@@ -141,13 +142,15 @@ class Desired:
     now: str | None = None
     before: Mapping[int, str | None] | None = None
     kit: str | None = None
+    upgraded: bool = False
 
 
 def plan(found: Account, desired: Desired) -> list[Change]:
     """The steps, in order; the data of each Change names it for apply()."""
     stores = [found.of(number) for number in desired.stores]
     silent = [store for store in stores if store.code == OTHER]
-    if silent:
+    # A backup of now goes to whoever answers; that the other did not fails the run afterwards.
+    if silent and not (desired.now and len(silent) < len(stores)):
         raise EstateError("; ".join(f"store {store.number}: {' '.join(store.message.split())}" for store in silent))
     _refuse_foreign(desired, stores)
     changes, resource = [], f"stanza {desired.stanza}"
@@ -156,6 +159,7 @@ def plan(found: Account, desired: Desired) -> list[Change]:
         changes.append(Change(resource, "create", None, f"in store {_listed(missing)}", data="create"))
     older = [store for store in stores if desired.version and store.version not in (None, desired.version)]
     if older:
+        _refuse_unsaid(desired, older)
         before = ", ".join(sorted({f"PostgreSQL {store.version}" for store in older}))
         changes.append(Change(resource, "update", before, f"PostgreSQL {desired.version}", data="upgrade"))
     due = [number for number in desired.stores if not _made(found, desired, number)]
@@ -178,6 +182,16 @@ def _made(found: Account, desired: Desired, number: int) -> bool:
 
 def _listed(numbers: Sequence[int]) -> str:
     return " and ".join(map(str, numbers))
+
+
+def _refuse_unsaid(desired: Desired, older: Sequence[Store]) -> None:
+    """A store with another version: of this cluster before its upgrade, or of a lost one, whose place it would take."""
+    if not desired.upgraded:
+        raise EstateError(
+            f"store {_listed([store.number for store in older])} holds backups of PostgreSQL {older[0].version} as "
+            f"{desired.stanza}, and this cluster is of {desired.version}; nothing is written: after an upgrade add "
+            "-e upgraded=true, and if that cluster is lost, run disaster on hosts with its version"
+        )
 
 
 def _refuse_foreign(desired: Desired, stores: Sequence[Store]) -> None:

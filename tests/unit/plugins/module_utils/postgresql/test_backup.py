@@ -88,10 +88,13 @@ def test_on_a_bare_host_check_mode_foretells_the_stanza():
     assert foretold == [("create", "create"), ("run", "back_up")]
 
 
-def test_after_a_major_upgrade_the_stanza_follows():
-    (change,) = backup.plan(
-        stanza(told(1, version="16", system="1"), told(2, version="16", system="1"), backups=BOTH), DESIRED
-    )
+def test_after_a_major_upgrade_the_stanza_follows_when_somebody_says_so():
+    found = stanza(told(1, version="16", system="1"), told(2, version="16", system="1"), backups=BOTH)
+    with pytest.raises(
+        EstateError, match="store 1 and 2 holds backups of PostgreSQL 16 as shop, and this cluster is of 17"
+    ):
+        backup.plan(found, DESIRED)
+    (change,) = backup.plan(found, replace(DESIRED, upgraded=True))
     assert (change.data, change.before, change.after) == ("upgrade", "PostgreSQL 16", "PostgreSQL 17")
 
 
@@ -103,6 +106,14 @@ def test_a_store_with_another_cluster_is_refused():
 def test_a_store_that_does_not_answer_stops_the_run_in_its_own_words():
     with pytest.raises(EstateError, match="store 2: code 99"):
         backup.plan(stanza(told(1), told(2, backup.OTHER, system=None)), DESIRED)
+
+
+def test_a_backup_of_now_goes_to_the_store_that_answers():
+    found = stanza(told(1), told(2, backup.OTHER, system=None), backups=BOTH)
+    wanted = replace(DESIRED, now="diff", before={1: "1-full-2", 2: None})
+    assert [change.data for change in backup.plan(found, wanted)] == ["back_up"]
+    with pytest.raises(EstateError, match="store 1: code 99; store 2: code 99"):
+        backup.plan(stanza(told(1, backup.OTHER, system=None), told(2, backup.OTHER, system=None)), wanted)
 
 
 def test_a_backup_of_now_is_newer_than_what_was_there():
