@@ -220,3 +220,30 @@ def test_rotated_passwords_reach_backups_points_and_the_kit(lab, pair, keeper):
     assert lab.ssh(keeper, f"sha256sum {kit}") != before
     assert lab.playbook("onboard").changed_tasks() == []
     lab.ssh(lab.group("app")[0], "systemctl start estate-filestore-point", timeout=600)
+
+
+def test_after_a_lost_primary_backups_go_on_and_restore_onto_the_new_timeline(lab, pair, keeper, waiting, read):
+    old = pair.primary()
+    new = pair.standby(old)
+    pair.power("kill", old)
+    try:
+        lost = pair.play("failover", f"lost={old}", pair.confirm, check=False)
+        if lost.code:
+            position = lost.output.partition("accept_data_loss=")[2].split()[0].strip('".,')
+            pair.play("failover", f"lost={old}", pair.confirm, f"accept_data_loss={position}")
+        assert pair.primary() == new
+        lab.ssh(keeper, "systemctl start estate-backup@diff", timeout=300)
+        told = read()
+        assert failing(told) == set(), "whatever the lost one had not archived, the new backup is past it"
+        pair.sql(new, "CREATE TABLE estate_lost AS SELECT 1 AS id")
+        moment = pair.sql(new, "SELECT clock_timestamp()")
+        pair.sql(new, "INSERT INTO estate_lost VALUES (2)")
+    finally:
+        pair.power("start", old)
+    waiting("the lost host is up", lambda: lab.ssh(old, "true") == "", timeout=120)
+    pair.rejoin(old)
+    pair.play("restore", pair.confirm, f"to='{moment}'")
+    assert pair.sql(new, "SELECT count(*) FROM estate_lost") == "1"
+    pair.play("restore", pair.confirm, "finish=true")
+    lab.playbook("backup")
+    assert lab.playbook("onboard").changed_tasks() == []
