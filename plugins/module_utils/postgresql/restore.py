@@ -19,6 +19,9 @@ STAGED, RESTORED, BACK, FINISHED = "staged", "restored", "back", "finished"
 LATEST = "latest"
 LABEL = r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?"
 PLACE = r"[0-9A-F]{1,8}/[0-9A-F]{1,8}"
+OWN_TIMELINE = "--recovery-option=recovery_target_timeline=current"
+"""A backup belongs to its own timeline; the newest one may have left it before that backup was made. pgBackRest 2.55
+refuses its option of that name beside the type immediate."""
 TIME = r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)"
 
 
@@ -58,8 +61,7 @@ class Asked:
             LATEST: ["--type=default"],
             "time": ["--type=time", f"--target={self.to.replace('Z', '+00')}", "--target-action=promote"],
             "place": ["--type=lsn", f"--target={self.to}", "--target-action=promote"],
-            # A backup belongs to its own timeline; the newest one may have left it before that backup was made.
-            "label": ["--type=immediate", f"--set={self.to}", "--target-action=promote", "--target-timeline=current"],
+            "label": ["--type=immediate", f"--set={self.to}", "--target-action=promote", OWN_TIMELINE],
         }[kind]
         chosen += [f"--target-timeline={self.timeline}"] if self.timeline and kind != "label" else []
         return chosen + ([f"--repo={self.store}"] if self.store else [])

@@ -117,7 +117,7 @@ def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through()
                 "--type=immediate",
                 "--set=20261128-011636F_20261128-012710D",
                 "--target-action=promote",
-                "--target-timeline=current",
+                "--recovery-option=recovery_target_timeline=current",
             ],
         ),
     ],
