@@ -104,7 +104,10 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
     room.refuse(os.path.dirname(directory), _size(stanza, asked), room.used(directory))
     # That the old data was on its way back stays true until this copy takes its place.
     back = {key: value for key, value in _note().items() if key == "back"}
-    _write(back)
+    if back:
+        _write(back)
+    else:
+        _forget_note()
     server.fresh(directory)
     command = [PROGRAM, f"--stanza={stanza}", f"--pg1-path={directory}", f"--process-max={processes}"]
     # Its own would name the directory of now, which is renamed.
