@@ -187,14 +187,14 @@ class Restore:
             server.systemctl("start", self.layout.unit)
 
     def _recover(self) -> None:
-        restore_client.recover(self.layout, self.params["port"])
+        restore_client.recover(self.layout, self.params["stanza"], self.params["port"])
         restore_client.end()
 
     def _unplace(self) -> None:
         restore_client.unplace(self.layout, self.params["stanza"])
 
     def _return(self) -> None:
-        restore_client.recover(self.layout, self.params["port"])
+        restore_client.recover(self.layout, self.params["stanza"], self.params["port"])
         restore_client.end_back()
 
     def _drop(self) -> None:

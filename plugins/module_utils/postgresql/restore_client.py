@@ -121,6 +121,10 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
     _write({**back, "to": asked.to, "timeline": asked.timeline, "store": asked.store})
 
 
+def _as_postgres(stanza: str, *words: str) -> list[str]:
+    return ["runuser", "-u", client.SYSTEM_USER, "--", PROGRAM, f"--stanza={stanza}", *words]
+
+
 def _size(stanza: str, asked: restore.Asked) -> int:
     """Bytes of the largest backup that may be chosen; which one it is, pgBackRest decides."""
     chosen = [f"--repo={asked.store}"] if asked.store else []
@@ -191,7 +195,7 @@ def sweep(layout: server.Layout) -> None:
         shutil.rmtree(gone(layout))
 
 
-def recover(layout: server.Layout, port: int) -> None:
+def recover(layout: server.Layout, stanza: str, port: int) -> None:
     """Wait until the server takes writes, then forget how it came there. Fails in the server's own words."""
     end = time.monotonic() + START_S
     while (state := _recovering(port)) is not False:
@@ -212,6 +216,21 @@ def recover(layout: server.Layout, port: int) -> None:
         # The target of recovery is a setting that only a restart takes out; nobody has come back yet.
         member.permit()
         server.restart(layout, port)
+    _tell_branches(layout, stanza)
+
+
+def _tell_branches(layout: server.Layout, stanza: str) -> None:
+    """Have the histories of the branches that were passed over when this timeline was numbered.
+
+    A standby that is still on the one before asks the primary for each of them (WalRcvFetchTimeLineHistoryFiles in
+    PostgreSQL's walreceiver.c), and does not follow without. Where the archive has none either, it is copied anew.
+    """
+    newest = max(server.begun_timelines(layout), default=1)
+    before = member.history(layout, newest)
+    for timeline in range(before[-1][0] + 1 if before else newest, newest):
+        path = f"{layout.directory}/pg_wal/{timeline:08X}.history"
+        if not os.path.exists(path):
+            System().run(_as_postgres(stanza, "archive-get", os.path.basename(path), path), None, ASK_S)
 
 
 def end() -> None:

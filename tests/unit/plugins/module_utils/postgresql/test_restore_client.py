@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -67,7 +68,8 @@ def test_the_way_back_leads_on_along_its_own_timeline(host):
         assert file.read() == f"{OPERATORS}\n"
     restore_client.sweep(host)
     restore_client.end_back()
-    assert not (read(host).gone or read(host).returning)
+    found = read(host)
+    assert (found.gone, found.returning) == (False, False)
 
 
 def test_a_removal_that_was_cut_short_is_in_nobodys_place(host, monkeypatch):
@@ -91,3 +93,24 @@ def test_a_failovers_fence_is_not_a_restores(host, tmp_path):
     assert (read(host).fenced, read(host).ours) == (True, False)
     (tmp_path / "fenced").write_text(f"db1 {restore_client.FENCED}\n")
     assert read(host).ours
+
+
+@pytest.mark.parametrize(
+    ("histories", "asked"),
+    [
+        ({10: "8\t0/3000000\tno recovery target specified\n"}, ["00000009.history"]),
+        ({9: "", 10: "8\t0/3000000\tno recovery target specified\n"}, []),
+        ({9: "8\t0/3000000\tno recovery target specified\n"}, []),
+        ({}, []),
+    ],
+)
+def test_a_standby_finds_the_histories_of_branches_that_were_passed_over(host, monkeypatch, histories, asked):
+    folder = f"{host.directory}/pg_wal"
+    os.mkdir(folder)
+    for timeline, text in histories.items():
+        with open(f"{folder}/{timeline:08X}.history", "w", encoding="utf-8") as file:
+            file.write(text)
+    ran = []
+    monkeypatch.setattr(restore_client.System, "run", lambda self, argv, *rest: ran.append(argv[-2]))
+    restore_client._tell_branches(host, "shop")
+    assert ran == asked
