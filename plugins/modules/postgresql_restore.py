@@ -17,6 +17,9 @@ description:
     waits until recovery has ended and it takes writes, on a timeline of its own.
   - The old data lies beside it as C(main.estate-before) until C(finished) removes it, or C(back) lets it serve again. A
     second restore to anything else is refused meanwhile, unless the first never came out of recovery.
+  - C(back) ends like a restore, with recovery. The old data serves on a timeline above all that the archive has, so
+    that V(latest) means what is written from then on. A copy that did not take the data's place is removed by it.
+  - Refused before anything is copied unless the file system has room for the largest backup and a tenth of it.
   - Interrupted anywhere, it is run again with the same options.
   - For servers that systemd starts, not for those of Patroni.
 author:
@@ -39,7 +42,8 @@ options:
     required: true
   to:
     description: >-
-      V(latest), a time with its offset from UTC (V(2026-11-28 14:05:00+01)), or a backup's label (V(20261128-011636F)).
+      V(latest), a time with its offset from UTC (V(2026-11-28 14:05:00+01)), a backup's label (V(20261128-011636F)), or
+      a place in the log (V(0/3000148)), which is the O(timeline)'s.
     type: str
     default: latest
   timeline:
@@ -88,11 +92,15 @@ controls:
   sample: []
 restore:
   description: >-
-    How many C(seconds) each step took, and whether a restore is C(through), that is, has ended while the old data is
-    still kept.
+    How many C(seconds) each step took; whether a restore is C(through), that is, has ended while the old data is
+    still kept, and when it C(ended); whether this one C(moves) the server, so that other members are stopped before.
   returned: success
   type: dict
-  sample: {seconds: {stage: 41.2, stop: 1.1, place: 0.1, start: 2.0, recover: 12.4}, through: true}
+  sample:
+    seconds: {stage: 41.2, stop: 1.1, place: 0.1, start: 2.0, recover: 12.4}
+    through: true
+    ended: "2026-11-28T14:22:10Z"
+    moves: true
 """
 
 import contextlib
@@ -131,16 +139,18 @@ class Restore:
         self.layout = server.Layout(params["version"])
         self.asked = restore.Asked(params["to"], params["timeline"], params["store"])
         self.seconds: dict[str, float] = {}
-        self.told: dict[str, object] = {"seconds": self.seconds, "through": False}
+        self.told: dict[str, object] = {"seconds": self.seconds, "through": False, "ended": None}
 
     def read(self) -> restore.Current:
         """The directories, the note and the server."""
-        return restore_client.read(self.layout, self.params["member"], self.params["port"])
+        return restore_client.read(self.layout, self.params["member"])
 
     def plan(self, current: restore.Current) -> list[Change]:
         """Pure; see module_utils/postgresql/restore.py."""
         where = (self.layout.directory, self.layout.unit)
-        return restore.plan(current, restore.Desired(self.params["state"], *where, self.asked))
+        changes = restore.plan(current, restore.Desired(self.params["state"], *where, self.asked))
+        self.told.setdefault("moves", restore.moves(changes))
+        return changes
 
     def apply(self, changes: list[Change]) -> None:
         """Carry out each step, and note how long it took."""
@@ -151,14 +161,14 @@ class Restore:
 
     def controls(self, current: restore.Current) -> list[Control]:
         """None: what must hold is postgresql_replication_info's. Notes whether this restore is through."""
-        self.told["through"] = current.kept and current.done
+        self.told.update(through=current.kept and current.done, ended=current.ended)
         return []
 
     def _stage(self) -> None:
         restore_client.stage(self.layout, self.params["stanza"], self.asked, self.params["processes"], self.lock)
 
     def _fence(self) -> None:
-        member.fence(f"{self.params['member']} is being restored to {self.asked.to}")
+        member.fence(f"{self.params['member']} {restore_client.FENCED}")
 
     def _stop(self) -> None:
         server.systemctl("stop", self.layout.unit)
@@ -177,10 +187,21 @@ class Restore:
             server.systemctl("start", self.layout.unit)
 
     def _recover(self) -> None:
-        restore_client.recover(self.layout, self.params["port"])
+        restore_client.recover(self.layout, self.params["stanza"], self.params["port"])
+        restore_client.end()
 
     def _unplace(self) -> None:
-        restore_client.unplace(self.layout)
+        restore_client.unplace(self.layout, self.params["stanza"])
+
+    def _return(self) -> None:
+        restore_client.recover(self.layout, self.params["stanza"], self.params["port"])
+        restore_client.end_back()
+
+    def _drop(self) -> None:
+        restore_client.drop(self.layout)
+
+    def _sweep(self) -> None:
+        restore_client.sweep(self.layout)
 
     def _serve(self) -> None:
         client.connect(self.params["port"], wait_s=server.READY_WAIT_S).close()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -67,6 +68,11 @@ def ledger(pair, host=None):
     return [int(line) for line in pair.sql(host or pair.primary(), f"SELECT id FROM {TABLE} ORDER BY 1").split()]
 
 
+def rows_of(pair):
+    """Numbers and times: rows of two branches have the same numbers."""
+    return pair.sql(pair.primary(), f"SELECT id, at FROM {TABLE} ORDER BY 1")
+
+
 def test_a_second_run_changes_nothing(lab):
     assert lab.playbook("backups").changed_tasks() == []
 
@@ -125,11 +131,94 @@ def test_a_restore_that_is_not_ended_is_not_followed_by_another(pair, lab):
     assert pair.play("restore", "to=latest", check=False).code != 0, "it is confirmed first"
     pair.play("restore", pair.confirm, "to=latest")
     assert ledger(pair) == before, "latest loses nothing"
-    assert pair.play("restore", pair.confirm, "to=latest").changed_tasks() == []
+    again = pair.play("restore", pair.confirm, "to=latest")
+    assert again.changed_tasks() == []
+    assert "nothing was done" in again.output
+    assert pair.play("restore", pair.confirm, "to=latest", "--check").changed_tasks() == []
     refused = pair.play("restore", pair.confirm, "to='2026-01-01 00:00:00+00'", check=False)
     assert refused.code != 0
     assert "end that one first" in refused.output
     pair.play("restore", pair.confirm, "finish=true")
+
+
+def test_what_is_written_after_the_way_back_is_what_latest_means(pair, lab):
+    """The branch that the way back gives up has a higher number in the archive: it must not be the one that counts."""
+    write(pair, 5)
+    primary = pair.primary()
+    pair.play("restore", pair.confirm, "to=latest")
+    given_up = write(pair, 5)
+    pair.play("restore", pair.confirm, "back=true")
+    # What was given up and what is written now have the same numbers; only the latter is later.
+    moment = pair.sql(primary, "SELECT clock_timestamp()")
+    assert max(ledger(pair)) < given_up
+    write(pair, 10)
+    expected = rows_of(pair)
+    lab.playbook("backup")
+    assert pair.play("restore", pair.confirm, "back=true").changed_tasks() == [], "there is nothing to go back to"
+    pair.play("restore", pair.confirm, "to=latest")
+    assert rows_of(pair) == expected
+    assert pair.sql(primary, f"SELECT count(*) FROM {TABLE} WHERE at > '{moment}'") == "10"
+    pair.play("restore", pair.confirm, "finish=true")
+    pair.play("switchover")
+    write(pair, 5)
+    segment = pair.sql(pair.primary(), "SELECT pg_walfile_name(pg_switch_wal())")
+    last = "SELECT coalesce(max(last_archived_wal), '') FROM pg_stat_archiver"
+    pair.waiting("the segment is archived", lambda: pair.sql(pair.primary(), last) >= segment, timeout=120)
+    lab.playbook("backup")
+    assert lab.playbook("backups").changed_tasks() == []
+
+
+def test_a_restore_to_a_point_has_the_rows_of_its_files(pair, lab):
+    write(pair, 5)
+    name = f"t{time.time_ns()}"
+    lab.playbook("backup", "-e", f"point={name}")
+    before = rows_of(pair)
+    write(pair, 5)
+    refused = pair.play("restore", pair.confirm, f"point={name}", "to=latest", check=False)
+    assert "name either a point" in refused.output
+    told = pair.play("restore", pair.confirm, f"point={name}")
+    assert rows_of(pair) == before
+    assert f"restore_files -e point={name}" in told.output
+    pair.play("restore_files", f"point={name}")
+    pair.play("restore", pair.confirm, "finish=true")
+
+
+COPYING = "TASK [retailerp.estate.postgresql_backup : Restore"
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["while it copies", "while it recovers"])
+def test_a_restore_that_is_killed_is_finished_by_the_next_run(pair, lab, waiting, times):
+    write(pair, 5)
+    before, primary = rows_of(pair), pair.primary()
+
+    def kill():
+        if times == 2:
+            waiting("the copy is in place", lambda: lab.ssh(primary, f"ls -d {DATA}.estate-before", check=False))
+        else:
+            time.sleep(3)
+        lab.ssh(primary, "pkill -KILL -x pgbackrest; pkill -KILL -fx '/usr/bin/python3[.0-9]*'", check=False)
+
+    lab.killed(COPYING, times, "restore", "-e", pair.confirm, "-e", "to=latest", first=kill)
+    if times == 2:
+        refused = pair.play("restore", pair.confirm, "finish=true", check=False)
+        assert "not through" in refused.output, "the data of before stays"
+    pair.play("restore", pair.confirm, "to=latest")
+    assert (pair.primary(), rows_of(pair)) == (primary, before)
+    pair.play("restore", pair.confirm, "finish=true")
+
+
+def test_a_copy_that_was_killed_can_be_given_up(pair, lab):
+    primary = pair.primary()
+
+    def kill():
+        time.sleep(3)
+        lab.ssh(primary, "pkill -KILL -x pgbackrest; pkill -KILL -fx '/usr/bin/python3[.0-9]*'", check=False)
+
+    lab.killed(COPYING, 1, "restore", "-e", pair.confirm, "-e", "to=latest", first=kill)
+    since = pair.sql(primary, "SELECT pg_postmaster_start_time()")
+    pair.play("restore", pair.confirm, "back=true")
+    assert lab.ssh(primary, f"ls -d {DATA}.estate-restore 2>/dev/null || true") == ""
+    assert pair.sql(primary, "SELECT pg_postmaster_start_time()") == since, "the server went on"
 
 
 def test_backups_go_on_after_a_switchover_without_a_step(pair, lab, keeper, backups):

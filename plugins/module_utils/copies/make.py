@@ -61,7 +61,7 @@ class Make:
             return
         found = changes[0].data
         try:
-            self._beside.make()
+            self._beside.make(found)
             self._make(found)
             self._done = found
         finally:

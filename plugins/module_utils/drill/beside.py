@@ -17,6 +17,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.drill.server impo
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan as points
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic, restore
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Filestore
+from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo.neutral_store import Copy
@@ -35,14 +36,21 @@ def chosen(options: dict[str, Any], repository: restic.Repository) -> tuple[poin
 
 
 @contextlib.contextmanager
-def timed(found: Restored, phase: str) -> Iterator[None]:
-    """Note how long a phase took, or why it did not end well."""
-    began = time.monotonic()
+def failing(found: Restored, phase: str) -> Iterator[None]:
+    """Note why a phase did not end well."""
     try:
         yield
     except (EstateError, OSError) as err:
         found.failed[phase] = str(err)
         raise
+
+
+@contextlib.contextmanager
+def timed(found: Restored, phase: str) -> Iterator[None]:
+    """Note how long a phase took, or why it did not end well."""
+    began = time.monotonic()
+    with failing(found, phase):
+        yield
     found.phases[phase] = time.monotonic() - began
 
 
@@ -73,8 +81,14 @@ class Beside:
         """Raises EstateError where the directory is not ours to remove."""
         refuse_others(self.root, self._mark, "not of a run")
 
-    def make(self) -> None:
-        """An empty directory that says whose it is."""
+    def make(self, found: Restored) -> None:
+        """An empty directory that says whose it is, where there is room for the point.
+
+        The keeper's disk is the stores' too, where they are a directory: a full one would stop its backups.
+        """
+        with failing(found, "database"):
+            size = self.server.size(self._options["stanza"]) + found.point.bytes
+            room.refuse(os.path.dirname(self.root), size)
         self._system.make_private(self.root)
         self._system.write(f"{self.root}/{self._mark}", b"", 0, 0, 0o600)
         # The database's server is another user, as a drill's container is, and each has a directory of its own below.

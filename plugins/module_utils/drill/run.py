@@ -54,7 +54,7 @@ class Run:
         self._beside.refuse_others()
         self._clear(odoo)
         try:
-            self._beside.make()
+            self._beside.make(drill)
             self._carry_out(drill, odoo)
         finally:
             self._clear(odoo)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 
+from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
@@ -56,16 +57,22 @@ class Server:
 
     def await_log(self, stanza: str, segment: str, patience_s: float, store: int | None = None) -> None:
         """Wait until that store, or any, has this segment of the log: a new point is ahead of the archive."""
-        words = ["pgbackrest", *_KNOWN, f"--stanza={stanza}", "--output=json", "info"]
         for _time in range(int(patience_s // ASK_EVERY_S)):
-            told = self._as_keeper(words, "the stores could not be asked", 120)
-            archives = [one for found in json.loads(told) for one in found.get("archive", [])]
+            archives = [one for found in json.loads(self._info(stanza)) for one in found.get("archive", [])]
             # Names of segments are ordered as the log is, later branches after earlier ones.
             if any((one["max"] or "") >= segment for one in archives if store in (None, one["database"]["repo-key"])):
                 return
             self._system.pause(ASK_EVERY_S)
         who = f"store {store} does not have" if store else "no store has"
         raise EstateError(f"{who} the point's segment of the log, {segment}, after {patience_s:g} s")
+
+    def size(self, stanza: str) -> int:
+        """Bytes of the largest database that a store's backups would restore."""
+        return room.largest(self._info(stanza))
+
+    def _info(self, stanza: str) -> str:
+        words = ["pgbackrest", *_KNOWN, f"--stanza={stanza}", "--output=json", "info"]
+        return self._as_keeper(words, "the stores could not be asked", 120)
 
     def start(self) -> None:
         """Start it, and wait until the log is replayed and it takes writes."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import time
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, member, restore, server
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
@@ -18,6 +20,13 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 NOTE = f"{STATE}/postgresql-restore.json"
 PROGRAM = "/usr/bin/pgbackrest"
 AUTOMATIC = "postgresql.auto.conf"
+RECOVERY = re.compile(
+    r"^(restore_command|recovery_target\w*)\s*=|^# (Recovery settings generated|Removed) by pgBackRest"
+)
+"""Lines of ours, or of `pgbackrest restore` (its src/command/restore/restore.c), in that file."""
+FENCED = "is being restored"
+"""Words of a restore's fence, that tell it from a failover's."""
+ASK_S = 120
 START_S = 3600
 """A server that replays a week of WAL is not hurried; one that gives up is noticed at once."""
 
@@ -30,6 +39,11 @@ def staging(layout: server.Layout) -> str:
 def kept(layout: server.Layout) -> str:
     """Where the old data lies until the end is told."""
     return f"{layout.directory}.estate-before"
+
+
+def gone(layout: server.Layout) -> str:
+    """Where a directory goes that nobody wants back: what is cut short in its removal is in nobody's place."""
+    return f"{layout.directory}.estate-gone"
 
 
 def _note() -> dict[str, Any]:
@@ -46,67 +60,142 @@ def _write(note: dict[str, Any]) -> None:
     System().rename(f"{NOTE}.new", NOTE)
 
 
-def read(layout: server.Layout, name: str, port: int) -> restore.Current:
+def _forget_note() -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(NOTE)
+    server.sync(os.path.dirname(NOTE))
+
+
+def read(layout: server.Layout, name: str) -> restore.Current:
     """What is on the host. Changes nothing."""
-    note, own = _note(), server.read_instance(layout, name)
+    note, beside, aside = _note(), os.path.exists(staging(layout)), os.path.exists(kept(layout))
     return restore.Current(
-        own=own,
-        staged=bool(note) and os.path.exists(staging(layout)),
-        kept=os.path.exists(kept(layout)),
-        asked=restore.Asked(note["to"], note.get("timeline"), note.get("store")) if note else None,
-        done=bool(note.get("done")),
+        own=server.read_instance(layout, name),
+        staged=beside and "to" in note,
+        partial=beside and "to" not in note,
+        kept=aside,
+        hollow=aside and not os.listdir(kept(layout)),
+        gone=os.path.exists(gone(layout)),
+        asked=restore.Asked(note["to"], note.get("timeline"), note.get("store")) if "to" in note else None,
+        done=bool(note.get("ended")),
+        ended=note.get("ended"),
+        returning=bool(note.get("back")) and not aside,
         fenced=member.is_fenced(),
-        recovering=own.running and _recovering(port) is True,
+        ours=_fenced_by_us(),
         active=server.is_active(layout.unit),
     )
 
 
+def _fenced_by_us() -> bool:
+    try:
+        with open(member.FENCE, encoding="utf-8") as file:
+            return FENCED in file.read()
+    except FileNotFoundError:
+        return False
+
+
+def _archive_get(stanza: str) -> str:
+    return f'{PROGRAM} --stanza={stanza} archive-get %f "%p"'
+
+
 def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: int, lock: int) -> None:
-    """Restore into a directory of its own. The note is written once it is whole: what has none is begun anew."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(NOTE)
+    """Restore into a directory of its own. The note names it once it is whole: what it does not name is begun anew."""
     directory = staging(layout)
+    room.refuse(os.path.dirname(directory), _size(stanza, asked), room.used(directory))
+    # That the old data was on its way back stays true until this copy takes its place.
+    back = {key: value for key, value in _note().items() if key == "back"}
+    if back:
+        _write(back)
+    else:
+        _forget_note()
     server.fresh(directory)
-    archive = f'{PROGRAM} --stanza={stanza} archive-get %f "%p"'
     command = [PROGRAM, f"--stanza={stanza}", f"--pg1-path={directory}", f"--process-max={processes}"]
     # Its own would name the directory of now, which is renamed.
     command += [
-        f"--recovery-option=restore_command={archive}",
+        f"--recovery-option=restore_command={_archive_get(stanza)}",
         "--log-level-console=error",
         *asked.options(),
         "restore",
     ]
     server.run(command, "pgbackrest restore", (lock,))
-    _write({"to": asked.to, "timeline": asked.timeline, "store": asked.store})
+    _write({**back, "to": asked.to, "timeline": asked.timeline, "store": asked.store})
+
+
+def _as_postgres(stanza: str, *words: str) -> list[str]:
+    return ["runuser", "-u", client.SYSTEM_USER, "--", PROGRAM, f"--stanza={stanza}", *words]
+
+
+def _size(stanza: str, asked: restore.Asked) -> int:
+    """Bytes of the largest backup that may be chosen; which one it is, pgBackRest decides."""
+    chosen = [f"--repo={asked.store}"] if asked.store else []
+    command = [
+        "runuser",
+        "-u",
+        client.SYSTEM_USER,
+        "--",
+        PROGRAM,
+        f"--stanza={stanza}",
+        *chosen,
+        "--output=json",
+        "info",
+    ]
+    code, out, err = System().run(command, None, ASK_S)
+    if code:
+        raise EstateError(f"pgbackrest info failed: {(err.strip() or out.strip())[-600:]}")
+    return room.largest(out)
+
+
+def drop(layout: server.Layout) -> None:
+    """Remove a copy beside the data that serves, whole or not."""
+    _forget_note()
+    shutil.rmtree(staging(layout))
 
 
 def place(layout: server.Layout) -> None:
     """Let the new data take the old one's place. The first old data is kept: a restore that failed is none."""
-    if os.path.isdir(layout.directory) and os.listdir(layout.directory):
-        if os.path.exists(kept(layout)):
-            shutil.rmtree(layout.directory)
-        else:
-            os.rename(layout.directory, kept(layout))
-    elif os.path.isdir(layout.directory):
-        os.rmdir(layout.directory)
+    _vacate(layout, gone(layout) if os.path.exists(kept(layout)) else kept(layout))
     os.makedirs(kept(layout), mode=0o700, exist_ok=True)
     os.rename(staging(layout), layout.directory)
     server.sync(os.path.dirname(layout.directory))
 
 
-def unplace(layout: server.Layout) -> None:
-    """The old data in its place again. A host that had none is bare again."""
-    shutil.rmtree(layout.directory, ignore_errors=True)
-    if os.listdir(kept(layout)):
-        os.rename(kept(layout), layout.directory)
-    else:
-        os.rmdir(kept(layout))
+def _vacate(layout: server.Layout, aside: str) -> None:
+    if os.path.isdir(layout.directory) and os.listdir(layout.directory):
+        os.rename(layout.directory, aside)
+    elif os.path.isdir(layout.directory):
+        os.rmdir(layout.directory)
+
+
+def unplace(layout: server.Layout, stanza: str) -> None:
+    """The old data in its place again, to be recovered onto a timeline of its own, which no archive has yet."""
+    _write({"back": True})
+    _lead_on(kept(layout), stanza)
+    _vacate(layout, gone(layout))
+    os.rename(kept(layout), layout.directory)
     server.sync(os.path.dirname(layout.directory))
+
+
+def _lead_on(directory: str, stanza: str) -> None:
+    """Let a server recover along the timeline it is on, to the end of what it has, before it takes writes.
+
+    It asks the archive which timelines there are, and takes one above them all.
+    """
+    # The data of a member that was a standby serves as well, and follows nobody.
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(NOTE)
+        os.unlink(os.path.join(directory, "standby.signal"))
+    own = _settings(directory)
+    _set(directory, [*own, f"restore_command = '{_archive_get(stanza)}'", "recovery_target_timeline = 'current'"])
+    System().write(os.path.join(directory, "recovery.signal"), b"", *_owner(directory), 0o600)
+    server.sync(directory)
 
 
-def recover(layout: server.Layout, port: int) -> None:
+def sweep(layout: server.Layout) -> None:
+    """Remove what was given up."""
+    if os.path.exists(gone(layout)):
+        shutil.rmtree(gone(layout))
+
+
+def recover(layout: server.Layout, stanza: str, port: int) -> None:
     """Wait until the server takes writes, then forget how it came there. Fails in the server's own words."""
     end = time.monotonic() + START_S
     while (state := _recovering(port)) is not False:
@@ -118,7 +207,8 @@ def recover(layout: server.Layout, port: int) -> None:
         if time.monotonic() > end:
             raise EstateError(f"recovery is still under way after {START_S} s; run this again, which goes on waiting")
         time.sleep(0.5)
-    _forget(layout)
+    # They would count again if this server ever became a standby.
+    _set(layout.directory, _settings(layout.directory))
     member.reload(port)
     with client.connect(port) as connection:
         waiting = server.pending(connection)
@@ -126,7 +216,32 @@ def recover(layout: server.Layout, port: int) -> None:
         # The target of recovery is a setting that only a restart takes out; nobody has come back yet.
         member.permit()
         server.restart(layout, port)
-    _write({**_note(), "done": True})
+    _tell_branches(layout, stanza)
+
+
+def _tell_branches(layout: server.Layout, stanza: str) -> None:
+    """Have the histories of the branches that were passed over when this timeline was numbered.
+
+    A standby that is still on the one before asks the primary for each of them (WalRcvFetchTimeLineHistoryFiles in
+    PostgreSQL's walreceiver.c), and does not follow without. Where the archive has none either, it is copied anew.
+    """
+    newest = max(server.begun_timelines(layout), default=1)
+    before = member.history(layout, newest)
+    for timeline in range(before[-1][0] + 1 if before else newest, newest):
+        path = f"{layout.directory}/pg_wal/{timeline:08X}.history"
+        if not os.path.exists(path):
+            System().run(_as_postgres(stanza, "archive-get", os.path.basename(path), path), None, ASK_S)
+
+
+def end() -> None:
+    """Note that a restore is through, and when."""
+    said = {key: value for key, value in _note().items() if key != "back"}
+    _write({**said, "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+
+
+def end_back() -> None:
+    """Nothing of the restore is left, but a copy beside, if there was one."""
+    _forget_note()
 
 
 def _recovering(port: int) -> bool | None:
@@ -138,15 +253,21 @@ def _recovering(port: int) -> bool | None:
         return None
 
 
-def _forget(layout: server.Layout) -> None:
-    """Take pgBackRest's recovery settings out: they would count again if this server ever became a standby."""
-    path = os.path.join(layout.directory, AUTOMATIC)
-    System().write(f"{path}.new", b"", *_owner(layout), 0o600)
+def _settings(directory: str) -> list[str]:
+    """The lines of the server's own settings file that are not about recovery."""
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(directory, AUTOMATIC), encoding="utf-8") as file:
+        return [line for line in file.read().splitlines() if not RECOVERY.match(line)]
+    return []
+
+
+def _set(directory: str, lines: list[str]) -> None:
+    path = os.path.join(directory, AUTOMATIC)
+    System().write(f"{path}.new", "".join(f"{line}\n" for line in lines).encode(), *_owner(directory), 0o600)
     System().rename(f"{path}.new", path)
 
 
-def _owner(layout: server.Layout) -> tuple[int, int]:
-    seen = os.stat(layout.directory)
+def _owner(directory: str) -> tuple[int, int]:
+    seen = os.stat(directory)
     return seen.st_uid, seen.st_gid
 
 
@@ -162,7 +283,8 @@ def _last_words(layout: server.Layout) -> str:
 
 
 def finish(layout: server.Layout) -> None:
-    """Remove the old data and the note."""
-    shutil.rmtree(kept(layout))
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(NOTE)
+    """Give the old data up, and forget the restore."""
+    if os.path.exists(kept(layout)):
+        os.rename(kept(layout), gone(layout))
+        server.sync(os.path.dirname(layout.directory))
+    _forget_note()

@@ -97,6 +97,7 @@ def keeper(monkeypatch, tmp_path):
         return path
 
     monkeypatch.setattr(beside, "chosen", lambda options, repository: (POINT, RECORDED))
+    monkeypatch.setattr(beside.Server, "size", lambda self, stanza: 0)
     monkeypatch.setattr(beside.Beside, "lay", lay)
     monkeypatch.setattr(beside.Beside, "neutralise", lambda self, url: copy)
     monkeypatch.setattr(Server, "dump", dump)

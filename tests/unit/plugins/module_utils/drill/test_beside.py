@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +18,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.system impor
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
+INFO = json.dumps([{"backup": [{"info": {"size": 4096}}]}])
 FOUND = Restored(Point("p", 1000.0, "r1", "f1", "/srv/shop", "label", "0/1", "0" * 24), 4600.0, {})
 
 
@@ -25,16 +29,25 @@ class Mine(System):
         with open(path, "wb") as file:
             file.write(content)
 
+    def run(self, argv, *rest):
+        return 0, INFO, ""
+
 
 @pytest.fixture
 def made(tmp_path):
-    options = {"root": str(tmp_path / "root"), "database": "shop", "user": "shop_application", "uid": 0}
+    options = {
+        "root": str(tmp_path / "root"),
+        "database": "shop",
+        "user": "shop_application",
+        "uid": 0,
+        "stanza": "shop",
+    }
     return beside.Beside(options, ".mark", Mine())
 
 
 def test_a_directory_is_ours_by_its_mark_alone(made, tmp_path):
     made.refuse_others()
-    made.make()
+    made.make(FOUND)
     made.refuse_others()
     assert os.stat(made.root).st_mode & 0o777 == 0o711
     os.unlink(f"{made.root}/.mark")
@@ -44,8 +57,17 @@ def test_a_directory_is_ours_by_its_mark_alone(made, tmp_path):
         made.refuse_others()
 
 
+def test_what_the_keepers_disk_has_no_room_for_is_not_begun(made, monkeypatch):
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=1, f_frsize=4096))
+    drilled = replace(FOUND, failed={})
+    with pytest.raises(EstateError, match="nothing was copied"):
+        made.make(drilled)
+    assert "0.0 GiB free" in drilled.failed["database"]
+    assert not os.path.exists(made.root)
+
+
 def test_a_server_that_was_never_made_is_no_hindrance_to_clearing(made):
-    made.make()
+    made.make(FOUND)
     os.mkdir(f"{made.root}/data")
     with open(f"{made.root}/data/postmaster.pid", "w", encoding="utf-8"):
         pass

@@ -61,7 +61,7 @@ def test_a_host_that_lost_everything_is_restored_as_well():
         (Current(NOTHING, staged=True, kept=True, asked=NOON, fenced=True), ["place", "unfence", "start", "recover"]),
         (Current(STOPPED, kept=True, asked=NOON, fenced=True), ["unfence", "start", "recover"]),
         (Current(STOPPED, kept=True, asked=NOON), ["start", "recover"]),
-        (Current(RUNNING, kept=True, asked=NOON, recovering=True), ["recover"]),
+        (Current(RUNNING, kept=True, asked=NOON), ["recover"]),
         (Current(RUNNING, kept=True, asked=NOON, done=True), []),
     ],
 )
@@ -71,7 +71,9 @@ def test_cut_short_anywhere_it_goes_on(current, left):
 
 
 def test_one_that_never_came_out_of_recovery_may_be_followed_by_another():
-    assert steps(Current(STOPPED, kept=True, asked=NOON, active=True), asked=LATEST) == WHOLE
+    """What it had put in place is given up, and removed when the server serves."""
+    current = Current(STOPPED, kept=True, asked=NOON, active=True)
+    assert steps(current, asked=LATEST) == [*WHOLE, "sweep"]
 
 
 def test_two_are_never_given_up_at_once():
@@ -79,26 +81,86 @@ def test_two_are_never_given_up_at_once():
         steps(Current(RUNNING, kept=True, asked=NOON, done=True), asked=LATEST)
 
 
-def test_the_way_back_puts_the_old_data_in_its_place():
-    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "back") == [
-        *("fence", "stop", "unplace", "unfence", "start", "serve")
-    ]
-    assert steps(Current(STOPPED, kept=True, asked=NOON, fenced=True), "back") == [
-        "unplace",
-        "unfence",
-        "start",
-        "serve",
-    ]
-    # After the rename.
-    assert steps(Current(STOPPED, fenced=True), "back") == ["unfence", "start", "serve"]
-    assert steps(Current(RUNNING), "back") == []
+@pytest.mark.parametrize(
+    ("current", "left"),
+    [
+        (
+            Current(RUNNING, kept=True, asked=NOON, done=True),
+            ["fence", "stop", "unplace", "unfence", "start", "return", "sweep"],
+        ),
+        (
+            Current(STOPPED, kept=True, asked=NOON, fenced=True, ours=True),
+            ["unplace", "unfence", "start", "return", "sweep"],
+        ),
+        # Between the renames.
+        (
+            Current(NOTHING, kept=True, gone=True, fenced=True, ours=True),
+            ["sweep", "unplace", "unfence", "start", "return"],
+        ),
+        # After them, and while it recovers.
+        (
+            Current(STOPPED, returning=True, gone=True, fenced=True, ours=True),
+            ["sweep", "unfence", "start", "return"],
+        ),
+        (Current(STOPPED, returning=True), ["start", "return"]),
+        (Current(RUNNING, returning=True), ["return"]),
+        (Current(RUNNING), []),
+    ],
+)
+def test_the_way_back_ends_on_a_timeline_of_its_own_wherever_it_was_cut_short(current, left):
+    assert steps(current, "back") == left
 
 
-def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through():
-    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "finished") == ["finish"]
+def test_a_copy_that_did_not_take_the_datas_place_is_given_up_by_the_way_back():
+    assert steps(Current(RUNNING, staged=True, asked=NOON), "back") == ["drop"]
+    assert steps(Current(RUNNING, partial=True), "back") == ["drop"]
+    stopped = Current(STOPPED, staged=True, asked=NOON, fenced=True, ours=True)
+    assert steps(stopped, "back") == ["unfence", "start", "serve", "drop"]
+    assert steps(Current(RUNNING, partial=True, kept=True), "back")[-3:] == ["return", "drop", "sweep"]
+
+
+def test_a_fence_of_a_failover_is_not_the_way_backs():
+    assert steps(Current(STOPPED, fenced=True), "back") == []
+    assert steps(Current(STOPPED, fenced=True, partial=True), "back") == ["drop"]
+
+
+def test_a_host_that_was_bare_has_nothing_to_go_back_to():
+    with pytest.raises(EstateError, match="held no data before"):
+        steps(Current(RUNNING, kept=True, hollow=True, asked=NOON, done=True), "back")
+
+
+def test_the_end_removes_the_old_data():
+    assert steps(Current(RUNNING, kept=True, asked=NOON, done=True), "finished") == ["finish", "sweep"]
     assert steps(Current(RUNNING), "finished") == []
+    # Cut short after the rename, and while it removed.
+    assert steps(Current(RUNNING, gone=True, asked=NOON, done=True), "finished") == ["sweep", "finish"]
+    assert steps(Current(RUNNING, gone=True), "finished") == ["sweep"]
+
+
+@pytest.mark.parametrize(
+    "current",
+    [
+        Current(STOPPED, kept=True, asked=NOON),
+        Current(RUNNING, staged=True, asked=NOON),
+        # A second restore was cut short while it copied: the note of the first is gone, its old data is not.
+        Current(STOPPED, kept=True, partial=True),
+        Current(STOPPED, returning=True),
+    ],
+)
+def test_the_end_comes_only_after_a_restore_that_is_through(current):
     with pytest.raises(EstateError, match="not through"):
-        steps(Current(STOPPED, kept=True, asked=NOON), "finished")
+        steps(current, "finished")
+
+
+def test_what_moves_the_server_stops_the_others_first():
+    def moves(current, state):
+        return restore.moves(restore.plan(current, desired(state)))
+
+    assert moves(Current(RUNNING, kept=True, asked=NOON, done=True), "back")
+    assert moves(Current(STOPPED, returning=True), "back")
+    assert not moves(Current(RUNNING), "back")
+    assert not moves(Current(RUNNING, staged=True, asked=NOON), "back")
+    assert not moves(Current(RUNNING, kept=True, asked=NOON, done=True), "restored")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +172,10 @@ def test_the_end_removes_the_old_data_and_only_after_a_restore_that_is_through()
         (
             Asked("2026-11-28 12:00:00Z"),
             ["--type=time", "--target=2026-11-28 12:00:00+00", "--target-action=promote"],
+        ),
+        (
+            Asked("0/3000148", 4),
+            ["--type=lsn", "--target=0/3000148", "--target-action=promote", "--target-timeline=4"],
         ),
         (
             Asked("20261128-011636F_20261128-012710D", 3),
@@ -130,3 +196,8 @@ def test_what_pgbackrest_is_told(asked, options):
 def test_what_is_no_target_is_refused(to):
     with pytest.raises(EstateError, match="neither latest"):
         steps(Current(RUNNING), asked=Asked(to))
+
+
+def test_a_place_is_on_one_branch():
+    with pytest.raises(EstateError, match="point=<name>"):
+        steps(Current(RUNNING), asked=Asked("0/3000148"))
