@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a keeper, a drill or an application host was, nothing that they were given is left to act with."""
+"""Where a keeper, a drill or an application host was, nothing is left to act with; what playbooks refuse and skip."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import jinja2.nativetypes
 import pytest
 import yaml
 
@@ -14,6 +15,13 @@ ROOT = Path(__file__).parents[4]
 
 def read(path):
     return yaml.safe_load((ROOT / path).read_text())
+
+
+def filled(text, known):
+    """A template as Ansible fills it in."""
+    engine = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+    engine.filters["bool"] = bool
+    return engine.from_string(text).render(known)
 
 
 def tasks(role, name):
@@ -83,3 +91,40 @@ def test_every_host_is_asked_for_the_one_or_the_other():
 def test_any_host_may_have_been_the_keeper_of_the_database():
     (play,) = [play for play in read("playbooks/backups.yml") if play["name"] == "No other keeper"]
     assert play["hosts"] == "all:!backup_keeper"
+
+
+@pytest.mark.parametrize(
+    ("asked", "points", "restorable"), [(False, None, True), (True, [], False), (True, [{"name": "first"}], True)]
+)
+def test_only_who_accepts_a_loss_goes_on_without_a_point(asked, points, restorable):
+    """Nobody who wants files back is told that all is well."""
+    play = read("playbooks/restore_files.yml")[-1]
+    told = next(task for task in play["tasks"] if task["name"] == "Say that all files are lost")
+    assert told["when"] == "not restorable"
+    assert "lost" in told["ansible.builtin.debug"]["msg"]
+    known = {"accept_lost": asked} | ({"filestore_backup_found": {"points": points}} if points is not None else {})
+    assert filled(play["vars"]["restorable"], known) is restorable
+
+
+@pytest.mark.parametrize(
+    ("known", "first"),
+    [({}, True), ({"first_point": False}, False), ({"__filestore_backup_repository_set": {"points": [1]}}, False)],
+)
+def test_a_first_point_is_taken_where_there_is_something_to_take(known, first):
+    task = read("playbooks/filestore.yml")[-1]["tasks"][-1]
+    known = {"__filestore_backup_repository_set": {"points": []}, **known}
+    assert filled(task["vars"]["filestore_backup_first"], known) is first
+
+
+def test_in_a_disaster_no_point_comes_before_the_files():
+    (where,) = [one for one in read("playbooks/disaster.yml") if one.get("name") == "Where recovery points are"]
+    assert where["vars"] == {"first_point": False}
+
+
+@pytest.mark.parametrize("playbook", ["points", "point", "restore_files"])
+def test_an_estate_without_backups_is_refused_in_words(playbook):
+    refusal = read(f"playbooks/{playbook}.yml")[-1]["tasks"][0]["ansible.builtin.assert"]
+    that = refusal["that"] if isinstance(refusal["that"], list) else [refusal["that"]]
+    assert that[0] == "estate.hosts[inventory_hostname].filestore is not none"
+    known = {"estate": {"hosts": {"app1": {"filestore": None}}}, "inventory_hostname": "app1"}
+    assert "has no backups (estate_spec.backup)" in str(filled(refusal["fail_msg"], known))
