@@ -80,9 +80,10 @@ def test_the_gates_certificate_is_worth_nothing_afterwards():
 
 
 def test_every_host_is_asked_for_the_one_or_the_other():
-    _plan, keepers, adders = read("playbooks/filestore.yml")
-    assert (keepers["hosts"], adders["hosts"]) == ("all", "app")
-    wanted = [task["when"] for play in (keepers, adders) for task in play["tasks"]]
+    _plan, keepers, others, adders = read("playbooks/filestore.yml")
+    assert (keepers["hosts"], others["hosts"], adders["hosts"]) == ("all", "all", "app")
+    assert "any_errors_fatal" not in others
+    wanted = [task["when"] for play in (keepers, others, adders) for task in play["tasks"]]
     for slice_ in ("filestore_gate", "restore_drill", "filestore"):
         asked = f"estate.hosts[inventory_hostname].{slice_}"
         assert {f"{asked} is none", f"{asked} is not none"} <= set(wanted)
