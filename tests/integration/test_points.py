@@ -233,6 +233,24 @@ def test_a_damaged_store_fails_the_keeper_and_verify_tells(lab, keeper, pack):
     assert "filestore.keeper.last: observed" not in lab.playbook("verify", check=False).output
 
 
+def test_a_former_keeper_loses_what_it_could_delete_with(lab, keeper):
+    """Another host, as it looks after the keeper moved away from it."""
+    former = next(name for name in lab.group("cache") if name != keeper)
+    home, units = "/etc/estate/filestore-gate", "/etc/systemd/system"
+    lab.ssh(
+        former,
+        f"mkdir -p {home} && echo x | tee {home}/keeper.key {home}/store.conf >/etc/sysusers.d/estate-filestore.conf"
+        f" && printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{units}/estate-filestore-keeper.service"
+        " && printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n'"
+        f" >{units}/estate-filestore-keeper.timer"
+        " && systemctl daemon-reload && systemctl enable --quiet --now estate-filestore-keeper.timer",
+    )
+    assert {host for host, _task in lab.playbook("filestore").changed_tasks()} == {former}
+    assert lab.ssh(former, f"find {home} {units} -type f -path '*filestore*'").strip() == ""
+    assert lab.ssh(former, "systemctl is-active estate-filestore-keeper.timer", check=False).strip() == "inactive"
+    assert lab.playbook("filestore").changed_tasks() == []
+
+
 def test_no_secret_is_an_argument_of_the_gate(lab, keeper):
     secrets = lab.secrets()
     shown = lab.ssh(
