@@ -204,16 +204,51 @@ def test_the_keeper_takes_its_turn(lab, keeper):
     assert result["points"] > 0
 
 
-def test_a_damaged_store_fails_the_keeper(lab, keeper):
-    pack = lab.ssh(keeper, "find /var/lib/estate-filestore/store -path '*/data/*' -type f -size +1k | head -1").strip()
-    lab.ssh(keeper, f"cp -p {pack} /root/pack && truncate -s -1 {pack}")
+@pytest.fixture
+def pack(lab, plan, keeper):
+    """The host and the path of a pack of the repository, wherever points lie; the lab's S3 keeps objects as files."""
+    store = plan["hosts"][keeper]["filestore_gate"]["store"]
+    host, folder = keeper, store["directory"]
+    if folder is None:
+        host, folder = "ops1", f"/var/lib/lab/s3/{store['remote'].partition(':')[2]}"
+    path = lab.ssh(host, f"find {folder} -path '*/data/*' -type f -size +1k | head -1").strip()
+    assert path, f"{host} has no pack below {folder}"
+    return host, path
+
+
+def test_a_damaged_store_fails_the_keeper_and_verify_tells(lab, keeper, pack):
+    host, path = pack
+    lab.ssh(host, f"cp -a {path} /root/pack && truncate -s -1 {path}")
     try:
         lab.ssh(keeper, "systemctl start estate-filestore-keeper", check=False, timeout=300)
         assert not json.loads(lab.ssh(keeper, "cat /var/lib/estate-keeper/result.json"))["ok"]
         assert lab.ssh(keeper, "systemctl is-failed estate-filestore-keeper", check=False).strip() == "failed"
+        verified = lab.playbook("verify", check=False)
+        assert verified.code != 0
+        assert "filestore.keeper.last: observed" in verified.output
     finally:
-        lab.ssh(keeper, f"cp -p /root/pack {pack} && rm /root/pack")
+        # With owner and extended attributes: the object store keeps an object's sums there.
+        lab.ssh(host, f"cp -a /root/pack {path} && rm /root/pack")
         lab.ssh(keeper, "systemctl start estate-filestore-keeper", timeout=300)
+    assert "filestore.keeper.last: observed" not in lab.playbook("verify", check=False).output
+
+
+def test_a_former_keeper_loses_what_it_could_delete_with(lab, keeper):
+    """Another host, as it looks after the keeper moved away from it."""
+    former = next(name for name in lab.group("cache") if name != keeper)
+    home, units = "/etc/estate/filestore-gate", "/etc/systemd/system"
+    lab.ssh(
+        former,
+        f"mkdir -p {home} && echo x | tee {home}/keeper.key {home}/store.conf >/etc/sysusers.d/estate-filestore.conf"
+        f" && printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{units}/estate-filestore-keeper.service"
+        " && printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n'"
+        f" >{units}/estate-filestore-keeper.timer"
+        " && systemctl daemon-reload && systemctl enable --quiet --now estate-filestore-keeper.timer",
+    )
+    assert {host for host, _task in lab.playbook("filestore").changed_tasks()} == {former}
+    assert lab.ssh(former, f"find {home} {units} -type f -path '*filestore*'").strip() == ""
+    assert lab.ssh(former, "systemctl is-active estate-filestore-keeper.timer", check=False).strip() == "inactive"
+    assert lab.playbook("filestore").changed_tasks() == []
 
 
 def test_no_secret_is_an_argument_of_the_gate(lab, keeper):

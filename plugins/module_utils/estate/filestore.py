@@ -63,6 +63,8 @@ def of_gate(spec: dict, hosts: list, host: Any) -> Any:
         "port": GATE_PORT,
         "users": [spec["id"]],
         "store": store(spec["backup"]["repositories"][0]),
+        # Of the database's backups. That points go to the first alone is told.
+        "stores": len(backup["repositories"]),
         "keep_days": backup["retention_days"],
         "keep_least": KEEP_LEAST,
         "memory_mb": MEMORY_MB,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -141,7 +142,7 @@ def _keeper(backup: dict, spec: dict, hosts: list) -> Iterator:
 
 
 def of_secrets(spec: dict, secrets: Any) -> list:
-    """Secrets that this estate's backups need and the vault lacks."""
+    """Secrets that this estate's backups need and the vault lacks, and those that would let hosts delete backups."""
     backup = spec.get("backup")
     if backup is None or not isinstance(secrets, Mapping):
         return []
@@ -162,4 +163,16 @@ def of_secrets(spec: dict, secrets: Any) -> list:
             found.append(
                 Problem(f"estate_secrets.{name}", "is no shared access signature, such as sv=...&se=...&sig=...")
             )
+        elif name.endswith("_host") and _takes_away(str(secrets[name])):
+            found.append(
+                Problem(
+                    f"estate_secrets.{name}", "lets database hosts overwrite or delete backups; make one with sp=rcl"
+                )
+            )
     return found
+
+
+def _takes_away(signature: str) -> bool:
+    """Whether a SAS permits write, delete, or delete of versions (Azure, "Create a service SAS", permissions)."""
+    said = dict(urllib.parse.parse_qsl(signature.lstrip("?")))
+    return bool(set(said.get("sp", "")) & set("wdx"))

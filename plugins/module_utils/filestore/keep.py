@@ -5,7 +5,7 @@
 usage: python3 -m ansible_collections.retailerp.estate.plugins.module_utils.filestore.keep CONFIGURATION
 
 It works on the store itself, past the gate, with an identity that the estate's other hosts do not have. Ends with 1
-when anything did not hold; the unit has failed then, and role filestore_backup says so.
+when anything did not hold; the unit has failed then, and the playbook verify says so (filestore_keeper_info).
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def main(path: str) -> int:
     now = time.time()
     try:
         found = {"ok": True, **turn(Repository(said), said, now)}
-    except EstateError as err:
+    # Whatever went wrong is written down, or yesterday's result would stay and say that all is well.
+    except (EstateError, OSError, ValueError) as err:
         found = {"ok": False, "at": plan.iso(now), "error": str(err)}
     text = json.dumps(found, sort_keys=True)
     sys.stdout.write(text + "\n")

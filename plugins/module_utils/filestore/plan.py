@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control, EstateError
 
 RECORD, FILES = "estate-point", "estate-files"
 RECORD_FILE = "point.json"
@@ -176,6 +176,43 @@ def expired(snapshots: Iterable[Snapshot], now: float, keep_s: float, keep_least
     # A snapshot of files that a point we keep names stays, whoever else names it.
     kept = {point.files for point in known if point.record not in gone}
     return sorted(gone - kept)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The keeper's turns. at: when the last one wrote its result, None before the first; since: when the timer came;
+    last: what that result says; stores: how many the database's backups go to."""
+
+    at: float | None
+    since: float
+    last: Mapping[str, Any] = field(default_factory=dict)
+    stores: int = 1
+
+
+def kept(found: Turns, now: float, oldest_s: float) -> list[Control]:
+    """Whether the keeper took its turn lately, whether all held in it, and what it does not keep at all."""
+    waited = now - (found.since if found.at is None else found.at)
+    age, told = round(waited / 3600, 1), f"at most {round(oldest_s / 3600, 1)}"
+    title = "The keeper of recovery points took its turn lately, in hours"
+    if found.at is None and waited <= oldest_s:
+        waits = "none was due yet; systemctl start estate-filestore-keeper on the keeper takes one now"
+        controls = [Control("filestore.keeper.age", title, "exempt", "no turn yet", told, waits)]
+    else:
+        state = "pass" if found.at is not None and waited <= oldest_s else "fail"
+        observed = "no turn yet" if found.at is None else age
+        hint = "" if state == "pass" else "systemctl status estate-filestore-keeper.timer on the keeper"
+        controls = [Control("filestore.keeper.age", title, state, observed, told, hint)]
+    if found.at is not None:
+        held = found.last.get("ok") is True
+        seen = "all held" if held else str(found.last.get("error") or "a result that does not say so")
+        title = "In the keeper's last turn old points were forgotten and what it read of the others was whole"
+        hint = "journalctl -u estate-filestore-keeper on the keeper"
+        controls.append(Control.check("filestore.keeper.last", title, seen, "all held", hint))
+    if found.stores > 1:
+        title = "Recovery points lie in every store of the backups"
+        why = "they lie in the first alone; with it the files are lost, while the database comes back from the other"
+        controls.append(Control("filestore.points.stores", title, "exempt", 1, found.stores, why))
+    return controls
 
 
 @dataclass(frozen=True)

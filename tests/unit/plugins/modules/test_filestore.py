@@ -20,6 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.odoo import datab
 from ansible_collections.retailerp.estate.plugins.modules import (
     filestore_backup,
     filestore_backup_info,
+    filestore_keeper_info,
     filestore_restore,
     odoo_neutralise,
     restore_drill,
@@ -236,3 +237,23 @@ def test_the_newest_evidence_is_read_and_a_broken_one_is_told(world, capsys, tmp
     result = run(restore_drill_info, capsys, **args)
     assert result["last"]["rto_s"] == 3.0
     assert {one["state"] for one in result["controls"]} == {"pass"}
+
+
+def test_what_the_keeper_found_is_read_and_a_broken_result_is_told(world, capsys, tmp_path):
+    args = {"result": str(tmp_path / "result.json"), "configuration": str(tmp_path / "none"), "stores": 2}
+    states = {one["id"]: one["state"] for one in run(filestore_keeper_info, capsys, check=True, **args)["controls"]}
+    assert states == {"filestore.keeper.age": "exempt", "filestore.points.stores": "exempt"}
+    for text in ("{", "[]", '{"ok": false, "error": "pack 1a7c is damaged"}'):
+        (tmp_path / "result.json").write_text(text)
+        broken = run(filestore_keeper_info, capsys, **args)
+        assert not broken["changed"]
+        (failed,) = [one for one in broken["controls"] if one["state"] == "fail"]
+        assert failed["id"] == "filestore.keeper.last"
+        assert failed["observed"] == broken["last"]["error"]
+    (tmp_path / "result.json").write_text(json.dumps({"ok": True, "points": 3}))
+    result = run(filestore_keeper_info, capsys, **{**args, "stores": 1})
+    assert result["last"]["points"] == 3
+    assert {one["state"] for one in result["controls"]} == {"pass"}
+    os.utime(tmp_path / "result.json", (time.time() - 27 * 3600,) * 2)
+    overdue = run(filestore_keeper_info, capsys, **{**args, "stores": 1})
+    assert [one["id"] for one in overdue["controls"] if one["state"] == "fail"] == ["filestore.keeper.age"]

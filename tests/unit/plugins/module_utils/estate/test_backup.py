@@ -185,6 +185,30 @@ def test_what_is_no_signature_is_refused_before_it_is_used(lab):
     }
 
 
+@pytest.mark.parametrize(
+    ("signature", "refused"),
+    [
+        ("se=2036-11-01&sp=rcl&sv=2021-12-02&sr=c&sig=x%3D", False),
+        ("sp=rcwl&sv=2021-12-02&sig=x%3D", True),
+        ("?sp=rcdl&sv=2021-12-02&sig=x%3D", True),
+        ("sv=2021-12-02&sp=rclx&sig=x%3D", True),
+        # What a policy of the container permits is not in the signature; and its letters are no permissions.
+        ("sv=2021-12-02&si=writedx&sr=c&sig=wdx%3D", False),
+    ],
+)
+def test_a_hosts_signature_takes_nothing_away(lab, signature, refused):
+    lab.secrets.update(backup_1_host=signature, backup_1_keeper="sv=2021-12-02&sp=rcwdl&sig=y%3D")
+    told = ["lets database hosts overwrite or delete backups; make one with sp=rcl"]
+    assert backed_up(lab, AZURE).refusals() == ({"estate_secrets.backup_1_host": told} if refused else {})
+
+
+@pytest.mark.parametrize("store", [S3, AZURE], ids=["s3", "azure"])
+def test_the_keepers_secret_is_not_the_hosts(lab, store):
+    lab.secrets["backup_2_keeper"] = lab.secrets["backup_2_host"]
+    told = ["is the same as estate_secrets.backup_2_host; every secret opens one door"]
+    assert backed_up(lab, POSIX, store).refusals() == {"estate_secrets.backup_2_keeper": told}
+
+
 @MANY
 @given(begin=TIMES, end=TIMES, days=st.sets(st.sampled_from(DAYS), min_size=1))
 def test_derived_times_are_accepted_and_outside_trading_hours(lab, begin, end, days):

@@ -31,6 +31,7 @@ def test_the_application_host_adds_and_the_keeper_has_the_gate(backed):
     assert own["gate"] == {"host": "ops1", "address": hosts["ops1"]["address"], "port": gate["port"]}
     assert own["user"] in gate["users"]
     assert gate["keep_days"] == 35
+    assert gate["stores"] == 1
     volume = f"{own['estate']}-odoo-data"
     assert own["directory"] == f"/var/lib/docker/volumes/{volume}/_data/filestore/{hosts['app1']['odoo']['database']}"
 
