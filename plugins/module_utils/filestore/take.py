@@ -32,6 +32,8 @@ class Places(Protocol):
 
     def names(self, id: str, below: str) -> set[str]: ...
 
+    def unlock(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -95,6 +97,8 @@ def take(wanted: Wanted, repository: Places, database: Filestore, about: Callabl
     if not os.path.isdir(wanted.directory):
         raise EstateError(f"{wanted.directory} is no directory: where does Odoo keep its files?")
     tags = [plan.FILES, f"name={wanted.name}"]
+    # Only this host knows that a client of its own is gone; to the keeper such a lock is one to wait for.
+    repository.unlock()
     with database.paused(PATIENCE_S, int(wanted.timeout_s) + AFTERWARDS_S) as held:
         place, known = held.place(), held.about()
         rows = held.attachments()

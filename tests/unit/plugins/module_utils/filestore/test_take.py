@@ -55,6 +55,9 @@ class Store:
         self._said, self._held = said, ROWS.files if held is None else held
         self.kept = []
 
+    def unlock(self):
+        self._said.append("unlock")
+
     def backup(self, directory, host, tags, timeout_s):
         self._said.append("files")
         return restic.Taken("f1", 2, 100, 100)
@@ -80,7 +83,9 @@ def test_files_are_taken_while_the_collection_is_held_off_and_the_record_comes_l
     said = []
     store = Store(said)
     lost = take.take(wanted, store, Database(said), lambda: {"versions": {"restic": "restic 0.18.0"}})
-    assert said == ["pause", "files", "record", "resume"]
+    assert said == ["unlock", "pause", "files", "record", "resume"], (
+        "what a run left that was killed keeps nobody waiting"
+    )
     assert not lost.files
     ((record, tags),) = store.kept
     assert record["database"]["lsn"] == "0/3FC9430"
