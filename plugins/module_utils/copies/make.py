@@ -100,7 +100,7 @@ class Make:
         self.told.update(record.report(text), path=out, phases=phases, bytes=sizes)
 
     def _remove(self) -> None:
-        shutil.rmtree(self._params["directory"], ignore_errors=True)
+        beside.remove(self._params["directory"], OURS)
 
     def controls(self, current: plan.Restored | None) -> list[Control]:
         """See plan.restored; before a copy there is nothing to judge."""

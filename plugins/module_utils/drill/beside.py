@@ -60,6 +60,17 @@ def refuse_others(directory: str, mark: str, what: str) -> None:
         raise EstateError(f"{directory} holds something that is {what}; name a directory that may be removed")
 
 
+def remove(directory: str, mark: str) -> None:
+    """A directory with this mark, which goes last: what a killed run left of it is still told from somebody else's."""
+    for name in set(os.listdir(directory)) - {mark} if os.path.isdir(directory) else ():
+        path = os.path.join(directory, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 class Beside:
     """One restore below a directory of its own, which goes with it.
 
@@ -98,7 +109,7 @@ class Beside:
         """What this run made, or one that was killed."""
         with contextlib.suppress(EstateError):
             self.server.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
+        remove(self.root, self._mark)
 
     def lay(self, found: Restored, repository: restic.Repository) -> None:
         """Database and files of the point, and what is to be seen of them."""

@@ -57,6 +57,21 @@ def test_a_directory_is_ours_by_its_mark_alone(made, tmp_path):
         made.refuse_others()
 
 
+def test_what_a_run_left_that_was_killed_while_it_cleared_is_still_ours(made, monkeypatch):
+    made.make(FOUND)
+    os.makedirs(f"{made.root}/data/base")
+
+    def killed(path, ignore_errors):
+        raise KeyboardInterrupt(path)
+
+    with monkeypatch.context() as here, pytest.raises(KeyboardInterrupt):
+        here.setattr(beside.shutil, "rmtree", killed)
+        made.clear()
+    made.refuse_others()
+    made.clear()
+    assert not os.path.exists(made.root)
+
+
 def test_what_the_keepers_disk_has_no_room_for_is_not_begun(made, monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=1, f_frsize=4096))
     drilled = replace(FOUND, failed={})
