@@ -170,8 +170,8 @@ def test_a_full_store_stops_nothing_and_is_made_up_for(lab, pair, keeper, waitin
             for _segment in range(3):
                 pair.sql(primary, SEGMENT)
             waiting("WAL waits", lambda: int(pair.sql(primary, WAITING)) > 0)
-            seen = lambda: lab.playbook("verify", check=False).output  # noqa: E731
-            waiting("it is told", lambda: "The archiver gets through" in seen(), timeout=300)
+            title = "The archiver gets through"
+            waiting("it is told", lambda: title in lab.playbook("verify", check=False).output, timeout=300)
             failed = lab.playbook("backup", check=False)
             assert failed.code != 0
             assert "store 1: failed" in failed.output

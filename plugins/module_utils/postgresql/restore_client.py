@@ -110,6 +110,8 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
         _forget_note()
     server.fresh(directory)
     command = [PROGRAM, f"--stanza={stanza}", f"--pg1-path={directory}", f"--process-max={processes}"]
+    # It clears the queue of what is to be archived, and the server that serves meanwhile writes to its own.
+    command += [f"--spool-path={directory}.spool"]
     # Its own would name the directory of now, which is renamed.
     command += [
         f"--recovery-option=restore_command={_archive_get(stanza)}",
