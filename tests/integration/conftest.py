@@ -20,6 +20,7 @@ import pytest
 import requests
 import yaml
 
+from ansible_collections.retailerp.estate.tests.members import Pair
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
 ROOT = Path(__file__).parents[2]
@@ -269,3 +270,19 @@ def odoo(lab) -> Administrator:
     """Odoo's API as the administrator, on the internal entry point; a connection of its own for each file of tests."""
     spec = lab.spec()
     return Administrator(f"https://admin.{spec['domain']}", spec["id"], lab.secrets()["odoo_administrator"], lab.ca)
+
+
+@pytest.fixture(scope="module")
+def keeper(lab) -> str:
+    """The host that makes the backups; the lab's stores are on it, too."""
+    if "backup" not in lab.spec():
+        pytest.skip("this estate has no backups")
+    return lab.spec()["backup"].get("keeper", lab.group("ops")[0])
+
+
+@pytest.fixture(scope="module")
+def pair(lab, keeper, waiting) -> Pair:
+    """The database hosts of an estate with backups; durability as its file says."""
+    found = Pair(lab, waiting)
+    found.durability = "available"
+    return found

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.members import DATA, Pair, cut
+from ansible_collections.retailerp.estate.tests.members import DATA, cut
 
 pytestmark = pytest.mark.drill
 
@@ -24,22 +24,6 @@ CREATE TABLE IF NOT EXISTS {TABLE} (id bigserial PRIMARY KEY, at timestamptz DEF
 DO $$ BEGIN FOR i IN 1..%d LOOP
   INSERT INTO {TABLE} DEFAULT VALUES; COMMIT; PERFORM pg_sleep(0.1); END LOOP; END $$;
 """
-
-
-@pytest.fixture(scope="module")
-def pair(lab, waiting):
-    """The pair, with backups; durability as the estate's file says."""
-    if "backup" not in lab.spec():
-        pytest.skip("this estate has no backups")
-    found = Pair(lab, waiting)
-    found.durability = "available"
-    return found
-
-
-@pytest.fixture(scope="module")
-def keeper(lab):
-    """The host that makes the backups."""
-    return lab.group("ops")[0]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.members import Pair, cut
+from ansible_collections.retailerp.estate.tests.members import cut
 
 pytestmark = pytest.mark.drill
 
@@ -19,22 +19,6 @@ STORE = "/var/lib/lab/s3/shop-backup/shop"
 SECRETS = "/etc/estate/backup-keeper/conf.d/secrets.conf"
 WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 SEGMENT = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
-
-
-@pytest.fixture(scope="module")
-def pair(lab, waiting):
-    """The pair, with backups in an S3 store that this test can get at; durability as the estate's file says."""
-    if "backup" not in lab.spec():
-        pytest.skip("this estate has no backups")
-    found = Pair(lab, waiting)
-    found.durability = "available"
-    return found
-
-
-@pytest.fixture(scope="module")
-def keeper(lab):
-    """The host that makes the backups; the stores are on it, too."""
-    return lab.group("ops")[0]
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import json
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.members import Pair
-
 pytestmark = pytest.mark.drill
 
 PATH = "/var/lib/estate-store"
@@ -31,38 +29,27 @@ class DirectoryStore:
 
 
 @pytest.fixture(scope="module")
-def store(lab):
+def store(lab, keeper):
     """The estate with that store, converged; afterwards as its own file says."""
-    if "backup" not in lab.spec():
-        pytest.skip("this estate has no backups")
     found = DirectoryStore(lab)
     found.play("onboard")
     yield found
     lab.playbook("onboard")
-    keeper = lab.group("ops")[0]
     assert lab.ssh(keeper, "systemctl is-active estate-backup-store", check=False).strip() == "inactive"
     assert lab.ssh(keeper, f"ls {PATH}/database/backup"), "what was stored stays"
 
 
-@pytest.fixture(scope="module")
-def pair(lab, waiting):
-    """The pair; durability as the estate's file says."""
-    found = Pair(lab, waiting)
-    found.durability = "available"
-    return found
-
-
-def test_it_is_converged_and_holds_a_backup_of_its_own(lab, store):
+def test_it_is_converged_and_holds_a_backup_of_its_own(lab, store, keeper):
     assert store.play("onboard").changed_tasks() == []
     told = store.play("backup_report").output
     assert "store 2: full" in told
-    assert lab.ssh(lab.group("ops")[0], f"stat -c %U:%a {PATH}/database").strip() == "estate-keeper:750"
+    assert lab.ssh(keeper, f"stat -c %U:%a {PATH}/database").strip() == "estate-keeper:750"
 
 
-def test_it_is_drilled_by_itself(lab, store):
+def test_it_is_drilled_by_itself(lab, store, keeper):
     store.play("backup", "-e", "type=full")
     store.play("restore_drill", "-e", "store=2")
-    newest = lab.ssh(lab.group("ops")[0], "cat $(ls -t /var/lib/retailerp-estate/drills/*.json | head -1)")
+    newest = lab.ssh(keeper, "cat $(ls -t /var/lib/retailerp-estate/drills/*.json | head -1)")
     found = json.loads(newest)
     assert (found["store"], found["failed"]) == (2, {})
 

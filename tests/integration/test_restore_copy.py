@@ -33,13 +33,6 @@ COUNTED = ("res_users", "res_partner", "ir_attachment")
 
 
 @pytest.fixture(scope="module")
-def keeper(lab):
-    if "backup" not in lab.spec():
-        pytest.skip("this estate has no backups")
-    return lab.spec()["backup"].get("keeper", lab.group("ops")[0])
-
-
-@pytest.fixture(scope="module")
 def counts(lab):
     return lambda: {table: int(lab.sql(lab.primary(), f"SELECT count(*) FROM {table}")) for table in COUNTED}
 

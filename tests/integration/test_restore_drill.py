@@ -16,13 +16,6 @@ LEFT = "ls /var/lib/retailerp-estate/drill 2>/dev/null; pgrep -a -u estate-keepe
 
 
 @pytest.fixture(scope="module")
-def keeper(lab):
-    if "backup" not in lab.spec():
-        pytest.skip("this estate has no backups")
-    return lab.spec()["backup"].get("keeper", lab.group("ops")[0])
-
-
-@pytest.fixture(scope="module")
 def point(lab, keeper):
     """A recovery point that was just taken, on a backup of its own."""
     lab.playbook("backup", "-e", "type=full")
