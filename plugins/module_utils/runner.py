@@ -27,6 +27,17 @@ class Capability(Protocol):
         """What must hold, judged on a state that was read."""
 
 
+class Reading:
+    """The half of a capability that only reads: there is nothing to do, ever."""
+
+    def plan(self, current: Any) -> list[Change]:
+        """Nothing."""
+        return []
+
+    def apply(self, changes: list[Change]) -> None:
+        """Never called."""
+
+
 def run(module: Any, capability: Capability, lock: str | None = None, **extra: Any) -> None:
     """Converge one capability and leave the module.
 

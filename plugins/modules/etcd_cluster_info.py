@@ -85,10 +85,10 @@ from ansible_collections.retailerp.estate.plugins.module_utils.etcd import clien
 from ansible_collections.retailerp.estate.plugins.module_utils.etcd import health
 from ansible_collections.retailerp.estate.plugins.module_utils.etcd.plan import Wanted
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
 
-class Info:
+class Info(runner.Reading):
     """The capability: reading only. `voter`, `members` and `statuses` hold what the last read saw, for the answer."""
 
     def __init__(self, client: etcd.Client, quota_mb: int, wait_s: float) -> None:
@@ -118,13 +118,6 @@ class Info:
         self.members.update({member.name or member.url: member.url for member in members or ()})
         self.statuses.update(statuses)
         return health.controls(client.wanted, members, statuses, self.quota_mb)
-
-    def plan(self, current: list) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: list[Control]) -> list[Control]:
         """As read; see module_utils/etcd/health.py."""

@@ -74,11 +74,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan, restic, take
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
-from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
+from ansible_collections.retailerp.estate.plugins.module_utils.runner import Reading, run
 
 
-class Info:
+class Info(Reading):
     """The capability: reading only. `points` and `record` are of the last read, for the answer."""
 
     def __init__(self, params: dict) -> None:
@@ -95,13 +95,6 @@ class Info:
             point = plan.named(found.points, self._params["name"])
             self.record.update(json.loads(self._repository.text(point.record, plan.RECORD_FILE)))
         return found
-
-    def plan(self, current: take.Found) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: take.Found) -> list[Control]:
         """See take.controls."""

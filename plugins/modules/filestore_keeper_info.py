@@ -69,11 +69,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
-from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
+from ansible_collections.retailerp.estate.plugins.module_utils.runner import Reading, run
 
 
-class Info:
+class Info(Reading):
     """The capability: reading only. `last` is of the last read, for the answer."""
 
     def __init__(self, params: dict) -> None:
@@ -94,13 +94,6 @@ class Info:
             said = None
         self.last.update(said if isinstance(said, dict) else {"ok": False, "error": f"{path} is no result of a turn"})
         return plan.Turns(at, since, self.last, self._params["stores"])
-
-    def plan(self, current: plan.Turns) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: plan.Turns) -> list[Control]:
         """See plan.kept."""

@@ -71,10 +71,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.patroni import api, plan
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
 
-class Info:
+class Info(runner.Reading):
     """The capability: reading only. `answer` holds what the last read saw."""
 
     def __init__(self, params: dict) -> None:
@@ -94,13 +94,6 @@ class Info:
         self.answer["leader"] = current.leader.name if current.leader else None
         self.answer["members"] = [vars(member) for member in current.members]
         return current
-
-    def plan(self, current: plan.Current) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: plan.Current) -> list[Control]:
         """Pure; see module_utils/patroni/plan.py."""

@@ -180,7 +180,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils import runner
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import health, member, server, status
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
 
 POOLER = "/etc/estate/pgbouncer/pgbouncer.ini"
 """Of the role pgbouncer: whether one stands in front of the server."""
@@ -196,7 +196,7 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-class Info:
+class Info(runner.Reading):
     """The capability: reading only. `instance`, `status` and `vitals` are of the last read, for the answer."""
 
     def __init__(self, params: dict) -> None:
@@ -222,13 +222,6 @@ class Info:
             self.status.update(status.summary_of(found[1]))
             self.vitals[:] = [control.report() for control in health.vitals(found[1], self.limits)]
         return found
-
-    def plan(self, current: tuple) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: tuple) -> list[Control]:
         """Pure; see module_utils/postgresql/health.py."""

@@ -64,11 +64,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.retailerp.estate.plugins.module_utils.drill import evidence, plan
-from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control
-from ansible_collections.retailerp.estate.plugins.module_utils.runner import run
+from ansible_collections.retailerp.estate.plugins.module_utils.result import Control
+from ansible_collections.retailerp.estate.plugins.module_utils.runner import Reading, run
 
 
-class Info:
+class Info(Reading):
     """The capability: reading only. `last` is of the last read, for the answer."""
 
     def __init__(self, params: dict) -> None:
@@ -83,13 +83,6 @@ class Info:
         configuration = self._params["configuration"]
         since = os.stat(configuration).st_mtime if os.path.exists(configuration) else time.time()
         return plan.History(at, since, plan.last_of_each(found))
-
-    def plan(self, current: plan.History) -> list[Change]:
-        """Nothing, ever."""
-        return []
-
-    def apply(self, changes: list[Change]) -> None:
-        """Never called."""
 
     def controls(self, current: plan.History) -> list[Control]:
         """See plan.lately."""

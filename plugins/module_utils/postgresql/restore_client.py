@@ -130,18 +130,7 @@ def _as_postgres(stanza: str, *words: str) -> list[str]:
 def _size(stanza: str, asked: restore.Asked) -> int:
     """Bytes of the largest backup that may be chosen; which one it is, pgBackRest decides."""
     chosen = [f"--repo={asked.store}"] if asked.store else []
-    command = [
-        "runuser",
-        "-u",
-        client.SYSTEM_USER,
-        "--",
-        PROGRAM,
-        f"--stanza={stanza}",
-        *chosen,
-        "--output=json",
-        "info",
-    ]
-    code, out, err = System().run(command, None, ASK_S)
+    code, out, err = System().run(_as_postgres(stanza, *chosen, "--output=json", "info"), None, ASK_S)
     if code:
         raise EstateError(f"pgbackrest info failed: {(err.strip() or out.strip())[-600:]}")
     return room.largest(out)

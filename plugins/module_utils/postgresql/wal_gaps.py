@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """WAL that an archive lacks between its backups and its end. Pure: no I/O, no Ansible.
 
-Names of segments are those of PostgreSQL's src/include/access/xlog_internal.h, for segments of 16 MiB, which ours have;
-history files are read as src/backend/access/transam/timeline.c reads them.
+Names of segments are those of PostgreSQL's src/include/access/xlog_internal.h, for segments of 16 MiB, which ours have.
 """
 
 from __future__ import annotations
@@ -12,10 +11,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import (
+    SEGMENT_BYTES,
+    lsn,
+    parse_history,
+)
+
 PER_LOG = 256
 """Segments that share the first eight digits of a place in the log."""
 SEGMENT = re.compile(r"(?:^|/)([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$", re.MULTILINE)
-_HISTORY = re.compile(r"^\s*(\d+)\s+([0-9A-F]+)/([0-9A-F]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -53,7 +57,7 @@ def segments(listed: str) -> set[Place]:
 
 def branches(history: str, last: int) -> list[tuple[int, int]]:
     """Timelines up to the last, oldest first, each with the segment from which the next one goes on."""
-    found = [(int(one), int(high, 16) * PER_LOG + (int(low, 16) >> 24)) for one, high, low in _HISTORY.findall(history)]
+    found = [(timeline, lsn(left) // SEGMENT_BYTES) for timeline, left in parse_history(history)]
     return [*found, (last, 1 << 62)]
 
 
