@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"
             lines = "\n".join(str(problem) for problem in found)
             return {**result, "failed": True, "msg": f"{count} in the specification; no host was touched:\n{lines}"}
-        estate = plan(spec, hosts, options)
+        estate = plan(spec, hosts, options, secrets)
         estate["sites_ca_file"] = sites_ca or estate["ca_file"]
         return {**result, "changed": False, "ansible_facts": {"estate": estate}}
 

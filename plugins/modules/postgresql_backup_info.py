@@ -12,7 +12,7 @@ short_description: Read and judge a cluster's archive and backups
 version_added: 0.1.0
 description:
   - Reads what pgBackRest says of each store, and on the primary how the archiver gets on. As the keeper it judges the
-    backups' age, too, and asks the stores what they lock. Changes nothing.
+    backups' age and the end of the stores' credentials, too, and asks the stores what they lock. Changes nothing.
   - Stores that do not answer, and backups that are not there, are no error but controls that do not hold.
 author:
   - The retailerp.estate authors (@retailerp)
@@ -33,6 +33,14 @@ options:
     description: For each store, for how many days it is to let nobody delete; 0 asks for no lock.
     type: list
     elements: int
+    default: []
+  credential_ends:
+    description:
+      - For each store, when the first of its credentials ends, in ISO 8601 (UTC where it names no zone); empty for none
+        that is known.
+      - Judged as the keeper, in RV(vitals), by the limit C(min_credential_days).
+    type: list
+    elements: str
     default: []
   gaps:
     description: Whether to look for WAL that an archive lacks, which lists all that is archived.
@@ -55,6 +63,7 @@ EXAMPLES = r"""
     keeper: true
     gaps: true
     lock_days: [30, 0]
+    credential_ends: ["2030-01-31T00:00:00+00:00", ""]
     limits: {max_age_hours: 12}
 """
 
@@ -119,6 +128,7 @@ ARGUMENTS = {
     "member": {"type": "str", "required": True},
     "keeper": {"type": "bool", "default": False},
     "lock_days": {"type": "list", "elements": "int", "default": []},
+    "credential_ends": {"type": "list", "elements": "str", "default": []},
     "gaps": {"type": "bool", "default": False},
     "limits": {"type": "dict", "default": {}},
     **server.ARGUMENTS,
@@ -148,6 +158,7 @@ def main() -> None:
     stores, stanza = pgbackrest.stores, pgbackrest.stanza
     try:
         limits = backup_health.Limits.of(params["limits"])
+        ends = backup_health.moments(stores, params["credential_ends"])
         own = server.read_instance(server.Layout.of(params), params["member"])
         working = archiver.read(params["port"], stanza) if own.running and own.role == "primary" else None
         account = pgbackrest.account()
@@ -171,7 +182,7 @@ def main() -> None:
         },
         summary=backup_health.summary(seen, stores),
         controls=[control.report() for control in backup_health.controls(seen, stores, stanza, wanted)],
-        vitals=[control.report() for control in backup_health.vitals(seen, stores, limits)],
+        vitals=[control.report() for control in backup_health.vitals(seen, stores, limits, ends)],
     )
 
 

@@ -7,8 +7,10 @@ The options are those of pgBackRest 2.55 (pgbackrest.org/configuration.html), ti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import signature
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
 
@@ -79,6 +81,15 @@ def _completed(place: dict, backup: dict, spec: dict) -> dict:
     return place
 
 
+def note_ends(spec: dict, secrets: Mapping) -> None:
+    """Fill in when the first of a store's signatures ends, in place: all that the plan takes from a secret."""
+    for number, place in enumerate(spec.get("backup", {}).get("repositories", ()), 1):
+        if place["type"] == "azure":
+            ends = (signature.end(secrets[f"backup_{number}_{who}"]) for who in ("host", "keeper"))
+            first = min(filter(None, ends), default=None)
+            place["credential_end"] = first and first.isoformat()
+
+
 def served(spec: dict) -> bool:
     """Whether a store is a directory of the keeper, which database hosts reach through a server there."""
     return any(place.get("type") == "posix" for place in spec.get("backup", {}).get("repositories") or ())
@@ -137,6 +148,8 @@ def _repository(number: int, place: dict, server: str | None) -> dict:
         "secret": f"backup_{number}_{'keeper' if keeper else 'host'}" if kind != "posix" else None,
         "ca_file": place.get("ca_file") if kind != "posix" else None,
         "lock_days": place["lock_days"],
+        # Of both identities, as the keeper judges it for both.
+        "credential_end": place.get("credential_end"),
     }
 
 

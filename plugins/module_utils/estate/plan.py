@@ -75,10 +75,11 @@ def problems(
     return sorted(set(found))
 
 
-def plan(spec: Mapping, hosts: Mapping, options: Mapping) -> dict:
-    """The plan of an estate whose `problems` are none. It holds no secret."""
+def plan(spec: Mapping, hosts: Mapping, options: Mapping, secrets: Mapping) -> dict:
+    """The plan of an estate whose `problems` are none. It holds no secret, only when some of them end."""
     known = read_hosts(hosts)[0]
     spec = complete(schema.check(spec, options["estate_spec"]["options"], "estate_spec")[0], known)
+    backup.note_ends(spec, secrets)
     return {
         "id": spec["id"],
         "environment": spec["environment"],

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import re
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import backup as planned
-from ansible_collections.retailerp.estate.plugins.module_utils.estate import schema
+from ansible_collections.retailerp.estate.plugins.module_utils.estate import schema, signature
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
 
@@ -142,7 +141,7 @@ def _keeper(backup: dict, spec: dict, hosts: list) -> Iterator:
 
 
 def of_secrets(spec: dict, secrets: Any) -> list:
-    """Secrets that this estate's backups need and the vault lacks, and those that would let hosts delete backups."""
+    """Secrets that this estate's backups need and the vault lacks, and signatures that are not to be used."""
     backup = spec.get("backup")
     if backup is None or not isinstance(secrets, Mapping):
         return []
@@ -157,22 +156,23 @@ def of_secrets(spec: dict, secrets: Any) -> list:
         for name, hint in needed.items()
         if secrets.get(name) is None
     ]
-    signatures = [name for name, hint in needed.items() if "(SAS)" in hint and secrets.get(name) is not None]
-    for name in signatures:
-        if "sig=" not in str(secrets[name]):
-            found.append(
-                Problem(f"estate_secrets.{name}", "is no shared access signature, such as sv=...&se=...&sig=...")
-            )
-        elif name.endswith("_host") and _takes_away(str(secrets[name])):
-            found.append(
-                Problem(
-                    f"estate_secrets.{name}", "lets database hosts overwrite or delete backups; make one with sp=rcl"
-                )
-            )
+    for name, hint in needed.items():
+        # What is locked, or no text, is told of already.
+        if "(SAS)" in hint and isinstance(secrets.get(name), str):
+            found += _signature(name, secrets[name])
     return found
 
 
-def _takes_away(signature: str) -> bool:
-    """Whether a SAS permits write, delete, or delete of versions (Azure, "Create a service SAS", permissions)."""
-    said = dict(urllib.parse.parse_qsl(signature.lstrip("?")))
-    return bool(set(said.get("sp", "")) & set("wdx"))
+def _signature(name: str, given: str) -> Iterator:
+    at = f"estate_secrets.{name}"
+    if "sig=" not in given:
+        yield Problem(at, "is no shared access signature, such as sv=...&se=...&sig=...")
+        return
+    if name.endswith("_host") and signature.takes_away(given):
+        yield Problem(at, "lets database hosts overwrite or delete backups; make one with sp=rcl")
+    if not signature.end(given) and not signature.under_policy(given):
+        yield Problem(
+            at,
+            "names no end that can be read, so nobody could be told of it in time; make one with se=, such as "
+            "se=2030-01-31, or under a stored access policy (si=)",
+        )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup
@@ -30,6 +31,8 @@ class Limits:
     """Segments (16 MiB) not archived yet: 1 GiB, long before the queue's cap."""
     max_archive_delay_s: float = 300
     """Since something was to be archived and nothing was: five times the default archive_timeout."""
+    min_credential_days: float = 14
+    """Until a store's credentials end: time for whoever issues new ones, a holiday included."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Limits:
@@ -91,8 +94,24 @@ def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[
     return found
 
 
-def vitals(seen: Seen, stores: Sequence[int], limits: Limits) -> list[Control]:
-    """What shows in time: age, damage, and an archiver that does not get through."""
+def moments(stores: Sequence[int], given: Sequence[str]) -> dict[int, float]:
+    """Store → when its credentials end, since the epoch; a store without such a time is left out."""
+    found = {}
+    for number, text in zip(stores, given):
+        try:
+            moment = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            raise EstateError(f"credential_ends: {text} is no time such as 2030-01-31T00:00:00+00:00") from None
+        if moment:
+            found[number] = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return found
+
+
+def vitals(seen: Seen, stores: Sequence[int], limits: Limits, ends: Mapping[int, float]) -> list[Control]:
+    """What shows in time: age, damage, credentials that end, and an archiver that does not get through.
+
+    ends: store → when its credentials do.
+    """
     found: list[Control] = []
     for number in stores if seen.keeper else ():
         found += _ages(seen, number, limits)
@@ -100,6 +119,7 @@ def vitals(seen: Seen, stores: Sequence[int], limits: Limits) -> list[Control]:
         hint = "pages failed their checksum while they were copied: see /var/log/estate-keeper, then make a full backup"
         title = f"No backup in store {number} has damaged pages"
         found.append(Control.check(f"backup.{number}.damaged", title, damaged, [], hint))
+        found.append(_credential(number, ends.get(number), seen.now, limits))
     for number, gaps in sorted(seen.gaps.items()):
         hint = "no moment after it can be restored from this store: make a backup now (playbook backup)"
         title = f"The archive in store {number} goes on from the last backup without a gap"
@@ -136,6 +156,23 @@ def _ages(seen: Seen, number: int, limits: Limits) -> Iterator[Control]:
             if age is not None and age <= limit
             else "run backup, and look at journalctl -u 'estate-backup@*' on the primary",
         )
+
+
+def _credential(number: int, end: float | None, now: float, limits: Limits) -> Control:
+    """That they have ended is no reason to stop a run: the store tells that itself, and a run brings new ones."""
+    name, title = f"backup.{number}.credential", f"The credentials of store {number} do not end soon"
+    expected = f"at least {limits.min_credential_days:g} days"
+    if end is None:
+        reason = "keys and directories have no end; that of a stored access policy is to be watched in Azure"
+        return Control(name, title, "exempt", "no end known", expected, reason)
+    left, day = (end - now) / (24 * HOUR), f"{datetime.fromtimestamp(end, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    holds = left >= limits.min_credential_days
+    hint = (
+        f"archiving stops when they end: issue new SAS, write them into the vault (backup_{number}_host, "
+        f"backup_{number}_keeper), run backups, then filestore"
+    )
+    observed = f"{left:.1f} days, until {day}" if left > 0 else f"ended {-left:.1f} days ago, {day}"
+    return Control(name, title, "pass" if holds else "fail", observed, expected, "" if holds else hint)
 
 
 def _archiver(archiver: Archiver, now: float, limits: Limits) -> Iterator[Control]:

@@ -72,6 +72,21 @@ def test_backups_that_are_not_there_are_controls_that_fail(call, tmp_path):
     assert result["summary"] == ["store 1: missing stanza path", "store 1: no backup"]
 
 
+def test_the_end_of_credentials_is_judged_by_store(call, tmp_path):
+    options = {"member": "ops1", "stanza": "shop", "version": "17", "keeper": True, "configuration": str(tmp_path)}
+    result = call(
+        postgresql_backup_info, **options, repositories=[1, 2], credential_ends=["", "2020-01-31T00:00:00+00:00"]
+    )
+    states = {one["id"]: one["state"] for one in result["vitals"] if one["id"].endswith(".credential")}
+    assert states == {"backup.1.credential": "exempt", "backup.2.credential": "fail"}
+    assert {one["id"] for one in result["controls"]} == {"backup.1.store", "backup.2.store"}, "an end stops no run"
+
+
+def test_an_end_that_is_none_is_refused(call):
+    result = call(postgresql_backup_info, member="db1", stanza="shop", version="17", credential_ends=["soon"])
+    assert "soon is no time such as" in result["msg"]
+
+
 def test_an_unknown_limit_is_refused(call):
     result = call(postgresql_backup_info, member="db1", stanza="shop", version="17", limits={"max_age": 1})
     assert "max_age is none of" in result["msg"]

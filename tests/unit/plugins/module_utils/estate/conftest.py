@@ -51,8 +51,9 @@ class Case:
         self.options = _text(ROOT / "roles/estate/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
         self.spec = copy.deepcopy(spec)
         self.hosts = copy.deepcopy(hosts)
-        # What an object store issues may be a signature.
-        self.secrets = {name: f"{name}-sig=9f3KxQ7Lw2Zr" for name in self.options["estate_secrets"]["options"]}
+        # What an object store issues may be a signature, which ends.
+        names = self.options["estate_secrets"]["options"]
+        self.secrets = {name: f"{name}-sig=9f3KxQ7Lw2Zr&se=2036-11-01" for name in names}
         self.secrets["ca_certificate"] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         self.secrets["ca_private_key"] = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"
         self.next_secrets = None
@@ -96,7 +97,7 @@ class Case:
 
     def draft(self):
         """The plan, whether or not it may be carried out: series are planned before people can sign in to them."""
-        return planning.plan(self.spec, self.hosts, self.options)
+        return planning.plan(self.spec, self.hosts, self.options, self.secrets)
 
 
 @pytest.fixture

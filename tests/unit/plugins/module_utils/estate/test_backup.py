@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import backup
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.schema import UNREADABLE
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -179,7 +180,7 @@ def test_the_secrets_of_a_store_are_asked_for_once_it_is_written(lab):
 
 
 def test_what_is_no_signature_is_refused_before_it_is_used(lab):
-    lab.secrets.update(backup_1_host="rTusx96ETcgmv9seRPqM", backup_1_keeper="sv=2021-12-02&sp=rcwdl&sig=x%3D")
+    lab.secrets.update(backup_1_host="rTusx96ETcgmv9seRPqM", backup_1_keeper="se=2036-11-01&sp=rcwdl&sig=x%3D")
     assert backed_up(lab, AZURE).refusals() == {
         "estate_secrets.backup_1_host": ["is no shared access signature, such as sv=...&se=...&sig=..."]
     }
@@ -189,17 +190,58 @@ def test_what_is_no_signature_is_refused_before_it_is_used(lab):
     ("signature", "refused"),
     [
         ("se=2036-11-01&sp=rcl&sv=2021-12-02&sr=c&sig=x%3D", False),
-        ("sp=rcwl&sv=2021-12-02&sig=x%3D", True),
-        ("?sp=rcdl&sv=2021-12-02&sig=x%3D", True),
-        ("sv=2021-12-02&sp=rclx&sig=x%3D", True),
+        ("sp=rcwl&se=2036-11-01&sig=x%3D", True),
+        ("?sp=rcdl&se=2036-11-01&sig=x%3D", True),
+        ("se=2036-11-01&sp=rclx&sig=x%3D", True),
         # What a policy of the container permits is not in the signature; and its letters are no permissions.
         ("sv=2021-12-02&si=writedx&sr=c&sig=wdx%3D", False),
     ],
 )
 def test_a_hosts_signature_takes_nothing_away(lab, signature, refused):
-    lab.secrets.update(backup_1_host=signature, backup_1_keeper="sv=2021-12-02&sp=rcwdl&sig=y%3D")
+    lab.secrets.update(backup_1_host=signature, backup_1_keeper="se=2036-11-01&sp=rcwdl&sig=y%3D")
     told = ["lets database hosts overwrite or delete backups; make one with sp=rcl"]
     assert backed_up(lab, AZURE).refusals() == ({"estate_secrets.backup_1_host": told} if refused else {})
+
+
+@pytest.mark.parametrize(
+    ("signature", "refused"),
+    [
+        ("sp=rcl&se=2036-11-01T12%3A00%3A00Z&sig=x%3D", False),
+        ("sp=rcl&sig=x%3D&sv=2021-12-02", True),
+        ("sp=rcl&se=in+ten+years&sig=x%3D", True),
+        # Its end is in the policy, or may be.
+        ("si=hosts&sv=2021-12-02&sig=x%3D", False),
+    ],
+)
+def test_a_signature_says_when_it_ends(lab, signature, refused):
+    lab.secrets.update(backup_1_host=signature, backup_1_keeper=f"{signature}y")
+    told = backed_up(lab, AZURE).refusals()
+    assert list(told) == ["estate_secrets.backup_1_host", "estate_secrets.backup_1_keeper"] * refused
+    assert all("make one with se=" in message for (message,) in told.values())
+
+
+def test_all_that_is_wrong_with_a_signature_is_told_at_once(lab):
+    lab.secrets["backup_1_host"] = "sp=rcwdl&sv=2021-12-02&sig=x%3D"
+    assert len(backed_up(lab, AZURE).refusals()["estate_secrets.backup_1_host"]) == 2
+
+
+def test_a_locked_signature_is_not_judged(lab):
+    lab.secrets["backup_1_host"] = UNREADABLE
+    assert backed_up(lab, AZURE).problems() == []
+
+
+def test_the_plan_knows_the_first_end_of_a_stores_credentials(lab):
+    lab.secrets["backup_2_host"] = "sp=rcl&se=2036-11-01T12%3A00%3A00Z&sig=x%3D"
+    lab.secrets["backup_2_keeper"] = "sp=rcwdl&se=2035-01-31&sig=y%3D"
+    plan = backed_up(lab, S3, AZURE).plan()
+    for slice_ in (plan["hosts"]["db1"]["backup"], plan["hosts"]["ops1"]["backup_keeper"]):
+        assert [store["credential_end"] for store in slice_["repositories"]] == [None, "2035-01-31T00:00:00+00:00"]
+
+
+def test_under_a_stored_access_policy_no_end_is_known(lab):
+    lab.secrets.update(backup_1_host="si=hosts&sv=2021-12-02&sig=x%3D", backup_1_keeper="si=keeper&sv=1&sig=y%3D")
+    (store,) = backed_up(lab, AZURE).plan()["hosts"]["ops1"]["backup_keeper"]["repositories"]
+    assert store["credential_end"] is None
 
 
 @pytest.mark.parametrize("store", [S3, AZURE], ids=["s3", "azure"])

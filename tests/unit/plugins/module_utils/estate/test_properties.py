@@ -369,7 +369,7 @@ def test_no_input_makes_it_crash(lab, change, variable):
     case.set(path, value).host(name, **{key: host_value})
     found = case.problems()
     if not found:
-        assert planning.plan(case.spec, case.hosts, case.options)["id"] == case.spec["id"]
+        assert planning.plan(case.spec, case.hosts, case.options, case.secrets)["id"] == case.spec["id"]
     assert all("\n" not in problem.path for problem in found)
 
 

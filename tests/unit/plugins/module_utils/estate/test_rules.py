@@ -387,7 +387,10 @@ def test_a_problem_reads_as_one_line():
     [
         ({"postgresql_monitor": "k3Jx9"}, "is weak: shorter"),
         ({"postgresql_monitor": 1234567890123456}, "is not text"),
-        ({"postgresql_monitor": "postgresql_audit-sig=9f3KxQ7Lw2Zr"}, "is the same as estate_secrets.postgresql_audit"),
+        (
+            {"postgresql_monitor": "postgresql_audit-sig=9f3KxQ7Lw2Zr&se=2036-11-01"},
+            "is the same as estate_secrets.postgresql_audit",
+        ),
         (
             {"postgresql_monitr": "k3Jx9Lw2ZrQ7p5Tn"},
             "is not a secret that is rotated; did you mean postgresql_monitor?",

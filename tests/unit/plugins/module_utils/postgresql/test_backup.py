@@ -139,7 +139,7 @@ ARCHIVER = Archiver("on", COMMAND, archived=NOW - 10, failed=None)
 def test_fresh_backups_and_an_archiver_that_gets_through_hold():
     fine = seen(archiver=ARCHIVER)
     assert failed(backup_health.controls(fine, (1, 2), "shop", {})) == []
-    assert failed(backup_health.vitals(fine, (1, 2), Limits())) == []
+    assert failed(backup_health.vitals(fine, (1, 2), Limits(), {})) == []
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,39 @@ def test_fresh_backups_and_an_archiver_that_gets_through_hold():
     ],
 )
 def test_old_and_damaged_backups_are_told(backups, control):
-    assert failed(backup_health.vitals(seen(*backups), (1, 2), Limits())) == control
+    assert failed(backup_health.vitals(seen(*backups), (1, 2), Limits(), {})) == control
+
+
+@pytest.mark.parametrize(
+    ("days", "limits", "state", "observed"),
+    [
+        (3650, {}, "pass", "3650.0 days, until 2037-01-12 08:00 UTC"),
+        (14, {}, "pass", "14.0 days, until 2027-01-29 08:00 UTC"),
+        (13.9, {}, "fail", "13.9 days, until 2027-01-29 05:36 UTC"),
+        (20, {"min_credential_days": 21}, "fail", "20.0 days, until 2027-02-04 08:00 UTC"),
+        (-2, {}, "fail", "ended 2.0 days ago, 2027-01-13 08:00 UTC"),
+    ],
+)
+def test_credentials_that_end_are_told_in_time(days, limits, state, observed):
+    found = backup_health.vitals(seen(), (1, 2), Limits.of(limits), {2: NOW + days * DAY})
+    first, second = [control for control in found if control.id.endswith(".credential")]
+    assert (first.id, first.state) == ("backup.1.credential", "exempt"), "a key has no end"
+    assert (second.id, second.state, second.observed) == ("backup.2.credential", state, observed)
+    assert ("backup_2_host" in second.reason) == (state == "fail")
+
+
+def test_credentials_are_the_keepers_affair():
+    found = backup_health.vitals(replace(seen(), keeper=False), (1, 2), Limits(), {2: NOW})
+    assert found == []
+
+
+def test_ends_of_credentials_are_read_by_store():
+    given = ["", "2027-01-15T08:00:00+00:00"]
+    assert backup_health.moments((1, 2), given) == {2: NOW}
+    assert backup_health.moments((1,), ["2027-01-15"]) == {1: NOW - 8 * HOUR}
+    assert backup_health.moments((1, 2), []) == {}
+    with pytest.raises(EstateError, match="credential_ends: soon is no time"):
+        backup_health.moments((1,), ["soon"])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +198,7 @@ def test_old_and_damaged_backups_are_told(backups, control):
     ],
 )
 def test_an_archiver_in_trouble_is_told(archiver, control):
-    assert failed(backup_health.vitals(seen(archiver=archiver), (1, 2), Limits())) == [f"backup.archive.{control}"]
+    assert failed(backup_health.vitals(seen(archiver=archiver), (1, 2), Limits(), {})) == [f"backup.archive.{control}"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +236,7 @@ def test_a_directory_never_passes_for_a_store_that_locks():
 
 
 def test_a_limit_of_an_operator_counts_and_an_unknown_one_is_refused():
-    assert failed(backup_health.vitals(seen(), (1, 2), Limits.of({"max_age_hours": 1}))) == [
+    assert failed(backup_health.vitals(seen(), (1, 2), Limits.of({"max_age_hours": 1}), {})) == [
         "backup.1.age",
         "backup.2.age",
     ]
