@@ -124,7 +124,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import upgrade_client as steps
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import beyond
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import beyond
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 PARK_S = 30

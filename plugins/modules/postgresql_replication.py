@@ -149,6 +149,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.access import slot_name
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import PRIMARY, STANDBY, Instance
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import beyond
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
 REPLAY_S = 30
@@ -296,7 +297,7 @@ class Replication:
         up_to = self.params["up_to"]
         if up_to is not None and self.params["failover"] is None:
             deadline = time.monotonic() + REPLAY_S
-            while not replication.beyond(position := self._status().summary["replay_lsn"], up_to):
+            while not beyond(position := self._status().summary["replay_lsn"], up_to):
                 if time.monotonic() > deadline:
                     raise EstateError(
                         f"{self.params['member']} has {position}, the primary wrote a record at {up_to}; not promoted"

@@ -7,11 +7,10 @@ Options are those of pgBackRest 2.44 and later (pgbackrest.org/command.html#comm
 
 from __future__ import annotations
 
-import json
 import os
 
-from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, backup_client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 USER = "estate-keeper"
@@ -20,7 +19,10 @@ CONFIGURATION = "/etc/estate/backup-keeper"
 PORT = 5432
 START_S = 1800
 ASK_EVERY_S = 5
-_KNOWN = (f"--config={CONFIGURATION}/pgbackrest.conf", f"--config-include-path={CONFIGURATION}/conf.d")
+
+
+def _pgbackrest(stanza: str) -> backup_client.Client:
+    return backup_client.Client(stanza, (), USER, CONFIGURATION)
 
 
 class Server:
@@ -48,19 +50,22 @@ class Server:
         store: the only one that is read, for the log, too; without it pgBackRest turns to the next where one fails.
         """
         # To the keeper the members are other hosts; what is restored is here.
-        own = [*_KNOWN, "--reset-pg1-host", f"--pg1-path={self._data}", f"--stanza={stanza}"]
-        own += [f"--repo={store}"] if store else []
-        fetch = " ".join(["pgbackrest", *own, "archive-get", "%f", '"%p"'])
-        words = ["pgbackrest", *own, f"--recovery-option=restore_command={fetch}", "--type=lsn", f"--target={lsn}"]
-        words += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off", "restore"]
-        self._as_keeper(words, "the database could not be restored", timeout_s)
+        own = ["--reset-pg1-host", f"--pg1-path={self._data}", *([f"--repo={store}"] if store else [])]
+        pgbackrest = _pgbackrest(stanza)
+        fetch = " ".join([*pgbackrest.words, *own, "archive-get", "%f", '"%p"'])
+        options = [*own, f"--recovery-option=restore_command={fetch}", "--type=lsn", f"--target={lsn}"]
+        options += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off"]
+        code, out, err = pgbackrest.call("restore", *options, timeout_s=timeout_s)
+        if code:
+            raise EstateError(f"the database could not be restored: {backup_client.complaint(out, err)}")
 
     def await_log(self, stanza: str, segment: str, patience_s: float, store: int | None = None) -> None:
         """Wait until that store, or any, has this segment of the log: a new point is ahead of the archive."""
         for _time in range(int(patience_s // ASK_EVERY_S)):
-            archives = [one for found in json.loads(self._info(stanza)) for one in found.get("archive", [])]
+            held = _pgbackrest(stanza).told().archives.items()
             # Names of segments are ordered as the log is, later branches after earlier ones.
-            if any((one["max"] or "") >= segment for one in archives if store in (None, one["database"]["repo-key"])):
+            last = [one["last"] or "" for number, archives in held if store in (None, number) for one in archives]
+            if max(last, default="") >= segment:
                 return
             self._system.pause(ASK_EVERY_S)
         who = f"store {store} does not have" if store else "no store has"
@@ -68,11 +73,7 @@ class Server:
 
     def size(self, stanza: str) -> int:
         """Bytes of the largest database that a store's backups would restore."""
-        return room.largest(self._info(stanza))
-
-    def _info(self, stanza: str) -> str:
-        words = ["pgbackrest", *_KNOWN, f"--stanza={stanza}", "--output=json", "info"]
-        return self._as_keeper(words, "the stores could not be asked", 120)
+        return backup.largest(_pgbackrest(stanza).told())
 
     def start(self) -> None:
         """Start it, and wait until the log is replayed and it takes writes."""

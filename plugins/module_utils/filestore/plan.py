@@ -270,11 +270,3 @@ def record(name: str, files: str, parts: Mapping[str, Any]) -> str:
 def digest(text: str) -> str:
     """A short name for a text that is the same only for the same text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def lsn(text: str) -> int:
-    """A place in the log as a number, so that two can be compared. PostgreSQL writes the halves in hexadecimal."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", text):
-        raise EstateError(f"{text!r} is no place in a log (LSN)")
-    high, low = text.split("/")
-    return int(high, 16) << 32 | int(low, 16)

@@ -4,18 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 SPARE = 1.1
 """Of what a copy takes: for the log that is replayed, and for a file system's own needs."""
-
-
-def largest(info: str) -> int:
-    """Bytes of the largest database among the backups that `pgbackrest --output=json info` tells of."""
-    return max((one["info"]["size"] for told in json.loads(info) for one in told.get("backup", [])), default=0)
 
 
 def used(directory: str) -> int:

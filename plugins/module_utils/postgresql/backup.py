@@ -7,6 +7,8 @@ The account is that of `pgbackrest info --output=json`; its codes are those of p
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +79,16 @@ class Account:
         return max(found, key=lambda one: one.ended, default=None)
 
 
+def readable(said: str) -> str:
+    """Up to where a message stops being text: of what a wrong key opened, pgBackRest quotes every byte."""
+    return " ".join(re.split(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]", said)[0].split())
+
+
+def parsed(out: str) -> list[dict[str, Any]]:
+    """What `info --output=json` said. Such bytes stand in it as they are, where JSON wants them escaped."""
+    return json.loads(out, strict=False)
+
+
 def account(told: Sequence[Mapping[str, Any]]) -> Account:
     """The account of the one stanza that was asked for."""
     if not told:
@@ -89,7 +101,7 @@ def account(told: Sequence[Mapping[str, Any]]) -> Account:
         Store(
             repo["key"],
             repo["status"]["code"],
-            repo["status"]["message"],
+            readable(repo["status"]["message"]),
             str(latest[repo["key"]]["system-id"]) if repo["key"] in latest else None,
             latest[repo["key"]]["version"] if repo["key"] in latest else None,
         )
@@ -204,3 +216,8 @@ def _refuse_foreign(desired: Desired, stores: Sequence[Store]) -> None:
             f"(system {foreign[0].system_identifier}, this one is {own}); nothing is written: restore from it, or give "
             "this estate a path of its own"
         )
+
+
+def largest(account: Account, store: int | None = None) -> int:
+    """Bytes of the largest cluster among the backups of a store, or of all: what a copy may take."""
+    return max((one.size for one in account.backups if store in (None, one.store)), default=0)

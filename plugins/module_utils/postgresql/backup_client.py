@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -54,19 +53,24 @@ class Client:
         """Whether program and configuration are there; a bare host in check mode has neither."""
         return os.path.exists(PROGRAM) and os.path.exists(self.files[0])
 
+    @property
+    def words(self) -> list[str]:
+        """The program and where it finds what it needs: the beginning of each of its commands."""
+        where = [f"--config={self.files[0]}", f"--config-include-path={self.folder}/conf.d"]
+        return [PROGRAM, *where, f"--stanza={self.stanza}"]
+
     def argv(self, command: str, *options: str) -> list[str]:
         """One command of pgBackRest as its user runs it."""
-        where = [f"--config={self.files[0]}", f"--config-include-path={self.folder}/conf.d"]
-        return ["runuser", "-u", self.user, "--", PROGRAM, *where, f"--stanza={self.stanza}", *options, command]
+        return ["runuser", "-u", self.user, "--", *self.words, *options, command]
 
     def call(
         self, command: str, *options: str, timeout_s: float = READ_S, operand: str = "", stdin: str | None = None
     ) -> tuple[int, str, str]:
         """Run one command: its code, output and what it complained of."""
         done = System().run(self.argv(command, *options) + ([operand] if operand else []), stdin, timeout_s)
-        return done if done[0] == 0 else (done[0], self._redacted(done[1]), self._redacted(done[2]))
+        return done if done[0] == 0 else (done[0], self.redacted(done[1]), self.redacted(done[2]))
 
-    def _redacted(self, said: str) -> str:
+    def redacted(self, said: str) -> str:
         """Without a secret of its own: what it cannot make sense of, it quotes."""
         for secret in sorted(filter(None, store_lock.options(self.files[1]).values()), key=len, reverse=True):
             said = said.replace(secret, "********")
@@ -113,17 +117,20 @@ class Client:
         """What it says of the stanza; where it cannot be asked at all, each store says so."""
         if not self.installed:
             return backup.Account()
-        code, out, err = self.call("info", "--output=json")
-        if code:
-            said = complaint(out, err)
-            return backup.Account(tuple(backup.Store(number, backup.OTHER, said) for number in self.stores))
-        return backup.account(json.loads(out))
+        try:
+            return self.told()
+        except EstateError as err:
+            return backup.Account(tuple(backup.Store(number, backup.OTHER, str(err)) for number in self.stores))
+
+    def told(self, *options: str) -> backup.Account:
+        """What it says of the stanza. Fails where it cannot be asked."""
+        return backup.account(backup.parsed(self.must("info", "--output=json", *options)))
 
 
 def complaint(out: str, err: str) -> str:
     """Its errors without time and process number, on one line."""
     lines = [line.partition("ERROR: ")[2] or line.partition("WARN: ")[2] or line for line in (err or out).splitlines()]
-    return " ".join(" ".join(lines).split())[-1500:] or "failed without a word"
+    return backup.readable(" ".join(lines))[-1500:] or "failed without a word"
 
 
 def back_up(kind: str) -> None:

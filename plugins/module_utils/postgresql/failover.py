@@ -20,7 +20,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluste
     UNKNOWN,
     Instance,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import LAG_BYTES, lsn
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import LAG_BYTES
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import lsn
 
 STRICT, AVAILABLE = "strict", "available"
 #: The option `failover` of postgresql_replication.

@@ -12,11 +12,7 @@ import time
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, server, status
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import (
-    Record,
-    parse_history,
-    record_end,
-)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import Record, parse_history, record_end
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 FENCE = f"{STATE}/postgresql.fenced"

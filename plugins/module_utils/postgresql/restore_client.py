@@ -14,11 +14,18 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import STATE, System
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client, member, restore, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    backup,
+    client,
+    member,
+    restore,
+    server,
+)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_client import Client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 NOTE = f"{STATE}/postgresql-restore.json"
-PROGRAM = "/usr/bin/pgbackrest"
+CONFIGURATION = "/etc/pgbackrest"
 AUTOMATIC = "postgresql.auto.conf"
 RECOVERY = re.compile(
     r"^(restore_command|recovery_target\w*)\s*=|^# (Recovery settings generated|Removed) by pgBackRest"
@@ -94,14 +101,21 @@ def _fenced_by_us() -> bool:
         return False
 
 
+def _pgbackrest(stanza: str) -> Client:
+    return Client(stanza, (), client.SYSTEM_USER, CONFIGURATION)
+
+
 def _archive_get(stanza: str) -> str:
-    return f'{PROGRAM} --stanza={stanza} archive-get %f "%p"'
+    return " ".join([*_pgbackrest(stanza).words, "archive-get", "%f", '"%p"'])
 
 
 def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: int, lock: int) -> None:
     """Restore into a directory of its own. The note names it once it is whole: what it does not name is begun anew."""
     directory = staging(layout)
-    room.refuse(os.path.dirname(directory), _size(stanza, asked), room.used(directory))
+    pgbackrest = _pgbackrest(stanza)
+    # Which one it is, pgBackRest decides.
+    largest = backup.largest(pgbackrest.told(), asked.store)
+    room.refuse(os.path.dirname(directory), largest, room.used(directory))
     # That the old data was on its way back stays true until this copy takes its place.
     back = {key: value for key, value in _note().items() if key == "back"}
     if back:
@@ -109,7 +123,7 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
     else:
         _forget_note()
     server.fresh(directory)
-    command = [PROGRAM, f"--stanza={stanza}", f"--pg1-path={directory}", f"--process-max={processes}"]
+    command = [*pgbackrest.words, f"--pg1-path={directory}", f"--process-max={processes}"]
     # It clears the queue of what is to be archived, and the server that serves meanwhile writes to its own.
     command += [f"--spool-path={directory}.spool"]
     # Its own would name the directory of now, which is renamed.
@@ -119,21 +133,11 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
         *asked.options(),
         "restore",
     ]
-    server.run(command, "pgbackrest restore", (lock,))
+    try:
+        server.run(command, "pgbackrest restore", (lock,))
+    except EstateError as err:
+        raise EstateError(pgbackrest.redacted(str(err))) from None
     _write({**back, "to": asked.to, "timeline": asked.timeline, "store": asked.store})
-
-
-def _as_postgres(stanza: str, *words: str) -> list[str]:
-    return ["runuser", "-u", client.SYSTEM_USER, "--", PROGRAM, f"--stanza={stanza}", *words]
-
-
-def _size(stanza: str, asked: restore.Asked) -> int:
-    """Bytes of the largest backup that may be chosen; which one it is, pgBackRest decides."""
-    chosen = [f"--repo={asked.store}"] if asked.store else []
-    code, out, err = System().run(_as_postgres(stanza, *chosen, "--output=json", "info"), None, ASK_S)
-    if code:
-        raise EstateError(f"pgbackrest info failed: {(err.strip() or out.strip())[-600:]}")
-    return room.largest(out)
 
 
 def drop(layout: server.Layout) -> None:
@@ -221,7 +225,7 @@ def _tell_branches(layout: server.Layout, stanza: str) -> None:
     for timeline in range(before[-1][0] + 1 if before else newest, newest):
         path = f"{layout.directory}/pg_wal/{timeline:08X}.history"
         if not os.path.exists(path):
-            System().run(_as_postgres(stanza, "archive-get", os.path.basename(path), path), None, ASK_S)
+            System().run([*_pgbackrest(stanza).argv("archive-get"), os.path.basename(path), path], None, ASK_S)
 
 
 def end() -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import Leader, parse_history
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import Leader
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import parse_history
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 try:

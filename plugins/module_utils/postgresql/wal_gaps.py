@@ -11,11 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import (
-    SEGMENT_BYTES,
-    lsn,
-    parse_history,
-)
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import SEGMENT_BYTES, lsn, parse_history
 
 PER_LOG = 256
 """Segments that share the first eight digits of a place in the log."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host.system impor
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-INFO = json.dumps([{"backup": [{"info": {"size": 4096}}]}])
 FOUND = Restored(Point("p", 1000.0, "r1", "f1", "/srv/shop", "label", "0/1", "0" * 24), 4600.0, {})
 
 
@@ -30,11 +28,11 @@ class Mine(System):
             file.write(content)
 
     def run(self, argv, *rest):
-        return 0, INFO, ""
+        return 0, "", ""
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path, monkeypatch):
     options = {
         "root": str(tmp_path / "root"),
         "database": "shop",
@@ -42,6 +40,7 @@ def made(tmp_path):
         "uid": 0,
         "stanza": "shop",
     }
+    monkeypatch.setattr(beside.Server, "size", lambda self, stanza: 4096)
     return beside.Beside(options, ".mark", Mine())
 
 

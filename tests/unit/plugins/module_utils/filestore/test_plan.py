@@ -147,13 +147,3 @@ def test_a_name_that_leads_out_of_the_filestore_is_refused(name):
 def test_the_record_tells_what_it_is_of():
     text = plan.record("one", "f1", {"database": PLACE})
     assert json.loads(text) == {"version": 1, "name": "one", "files": "f1", "database": PLACE}
-
-
-@given(st.integers(0, 2**64 - 1))
-def test_places_in_the_log_are_compared_as_numbers(number):
-    assert plan.lsn(f"{number >> 32:X}/{number & 0xFFFFFFFF:X}") == number
-
-
-def test_what_is_no_place_in_the_log_is_refused():
-    with pytest.raises(EstateError, match="no place in a log"):
-        plan.lsn("0/XYZ")

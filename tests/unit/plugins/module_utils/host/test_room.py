@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from types import SimpleNamespace
 
@@ -14,13 +13,6 @@ from ansible_collections.retailerp.estate.plugins.module_utils.host import room
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 GIB = 2**30
-
-
-def test_the_largest_backup_counts():
-    backups = [{"info": {"size": size}} for size in (10, 30, 20)]
-    assert room.largest(json.dumps([{"backup": backups}])) == 30
-    assert room.largest("[]") == 0
-    assert room.largest(json.dumps([{"status": {"code": 1}}])) == 0
 
 
 def test_a_tenth_is_spare_and_what_is_removed_before_counts_as_free(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,19 @@ def one_backup(store, kind, hours, damaged=False):
 
 
 BOTH = [(1, "full", 2), (2, "full", 2)]
+GARBAGE = "[FormatError] unable to load info file\n\x07\x19\ufffd secret"
+
+
+def test_what_a_wrong_key_opened_is_not_handed_on():
+    quoted = json.dumps([{"repo": [told(1)["repo"]]}]).replace("code 0", GARBAGE.replace("\n", "\\n"))
+    (store,) = backup.account(backup.parsed(quoted)).stores
+    assert store.message == "[FormatError] unable to load info file"
+
+
+def test_a_copy_takes_what_the_largest_backup_of_its_store_holds():
+    account = stanza(told(1), told(2), backups=BOTH)
+    account = replace(account, backups=(replace(account.backups[0], size=7), account.backups[1]))
+    assert [backup.largest(account, store) for store in (None, 1, 2, 3)] == [2**31, 7, 2**31, 0]
 
 
 def actions(changes):

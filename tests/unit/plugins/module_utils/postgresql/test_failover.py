@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import failover, replication
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import failover
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.cluster import Instance
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.failover import Fence, Seen, Situation
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.replication import lsn
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import lsn, record_end
 
 OLD = Seen(Instance("db1", "ready", "primary", False, "42", 1, "shut down"))
 TARGET = Seen(Instance("db2", "ready", "standby", True, "42", 1, "in archive recovery"), "0/3000100", True)
@@ -90,8 +90,8 @@ def test_the_old_primarys_disk_is_proof_enough():
 
 def test_a_standby_may_have_the_beginning_of_the_last_record_only():
     """What was sent may end with a page, in the middle of a commit that `available` has acknowledged."""
-    begins = replication.record_end("0/3001FC8", 16)
-    end = replication.record_end(begins, 64)
+    begins = record_end("0/3001FC8", 16)
+    end = record_end(begins, 64)
     target = replace(TARGET, position="0/3002000")
     assert lsn(begins) < lsn(target.position) < lsn(end)
     assert "goes on to 0/3002030" in refused(durability="available", fences={"db1": Fence("off", end)}, target=target)

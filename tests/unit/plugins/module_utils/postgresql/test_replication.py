@@ -26,19 +26,6 @@ def steps(own, state, leader=None, **desired):
     return [change.data for change in replication.plan(own, wanted, leader)]
 
 
-def test_positions_are_numbers_of_bytes():
-    assert replication.lsn("0/3000148") == 0x3000148
-    assert replication.lsn("2/0") == 2 << 32
-    for wrong in ("", "3000148", "0/xyz", "all"):
-        with pytest.raises(EstateError, match="0/3000148"):
-            replication.lsn(wrong)
-
-
-def test_a_history_file_is_read_as_postgresql_writes_it():
-    text = "1\t0/3000100\tno recovery target specified\n\n# a remark\n2\t1/0\tbefore 2026-11-24\n"
-    assert replication.parse_history(text) == ((1, "0/3000100"), (2, "1/0"))
-
-
 def test_the_fence_stands_before_the_server_stops():
     assert steps(RUNNING, "fenced") == ["fence", "stop"]
     assert steps(replace(RUNNING, fenced=True), "fenced") == ["stop"]
@@ -213,21 +200,6 @@ def test_who_follows_wrote_nothing_the_leader_lacks(own_history, leader_history,
 
     same = all(timeline_at(own_history, place) == timeline_at(leader_history, place) for place in range(wrote + 1))
     assert (replication.diverged(own, leader) is None) == same
-
-
-@pytest.mark.parametrize(
-    ("begin", "length", "end"),
-    [
-        ("0/3000028", 54, "0/3000060"),  # aligned to 8
-        ("0/3001FC8", 56, "0/3002000"),  # up to the end of its page
-        ("0/3001FD8", 64, "0/3002030"),  # 40 bytes before the page ends, the rest behind a header of 24
-        ("0/3FFFFE0", 64, "0/4000048"),  # a segment begins with a header of 40
-        ("1/FFFFFFE0", 64, "2/48"),
-        ("0/3000028", 20000, "0/3004E78"),  # two pages on
-    ],
-)
-def test_a_record_ends_behind_the_headers_of_the_pages_it_crosses(begin, length, end):
-    assert replication.record_end(begin, length) == end
 
 
 def test_a_running_standby_that_went_its_own_way_is_told_so_and_stopped_first():
