@@ -109,16 +109,14 @@ def test_missing_wal_is_reported_fails_the_drill_and_is_over_with_the_next_backu
 
 def test_a_wrong_key_is_told_and_put_right(lab, pair, keeper, read):
     lab.ssh(keeper, f"cp -p {SECRETS} /root/secrets && sed -i 's/cipher-pass=./&x/' {SECRETS}")
+    unit = "estate-backup@incr"
     try:
         assert {"backup.1.store", "backup.2.store"} <= failing(read())
-        assert (
-            lab.ssh(keeper, "systemctl start estate-backup@incr; echo $?", check=False, timeout=300).split()[-1] != "0"
-        )
+        assert lab.ssh(keeper, f"systemctl start {unit}; echo $?", check=False, timeout=300).split()[-1] != "0"
+        lab.ssh(keeper, f"systemctl stop {unit}; systemctl reset-failed {unit}")
+        assert lab.playbook("backups").changed_tasks() != []
     finally:
-        lab.ssh(
-            keeper, "rm -f /root/secrets; systemctl stop estate-backup@incr; systemctl reset-failed estate-backup@incr"
-        )
-    assert lab.playbook("backups").changed_tasks() != []
+        lab.ssh(keeper, f"mv /root/secrets {SECRETS}")
     assert failing(read()) == set()
 
 
