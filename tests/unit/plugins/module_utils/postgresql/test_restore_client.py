@@ -61,7 +61,7 @@ def test_the_way_back_leads_on_along_its_own_timeline(host):
         assert file.read().splitlines() == [
             OPERATORS,
             "restore_command = '/usr/bin/pgbackrest --config=/etc/pgbackrest/pgbackrest.conf "
-            "--config-include-path=/etc/pgbackrest/conf.d --stanza=shop archive-get %f \"%p\"'",
+            '--config-include-path=/etc/pgbackrest/conf.d --stanza=shop archive-get %f "%p"\'',
             "recovery_target_timeline = 'current'",
         ]
     restore_client._set(host.directory, restore_client._settings(host.directory))
