@@ -18,7 +18,7 @@ KIT = "kit/estate.age"
 """Where the recovery kit lies in a store, below its path."""
 MISSING = 1
 READ_S = 120
-CHECK_S = 300
+CHECK_S = 600
 DAY_S = 24 * 3600
 ARGUMENTS = {
     "stanza": {"type": "str", "required": True},
