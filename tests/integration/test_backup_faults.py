@@ -177,7 +177,8 @@ def test_at_the_cap_wal_is_dropped_loudly_and_the_shop_goes_on(lab, pair, keeper
     try:
         for _segment in range(24):
             pair.sql(primary, SEGMENT)
-        waiting("WAL is dropped", lambda: int(pair.sql(primary, WAITING)) < 16, timeout=300)
+        # Both stores do not answer: what is pushed first takes 18 times io-timeout in each.
+        waiting("WAL is dropped", lambda: int(pair.sql(primary, WAITING)) < 16, timeout=600)
         pair.sql(primary, "CREATE TABLE IF NOT EXISTS estate_cap (id int); INSERT INTO estate_cap VALUES (1)")
     finally:
         lab.ssh(primary, "nft delete table inet cut")
