@@ -212,6 +212,7 @@ def test_after_a_lost_primary_backups_go_on_and_restore_onto_the_new_timeline(la
     try:
         lost = pair.play("failover", f"lost={old}", pair.confirm, check=False)
         if lost.code:
+            assert "accept_data_loss=" in lost.output, lost.output[-3000:]
             position = lost.output.partition("accept_data_loss=")[2].split()[0].strip('".,')
             pair.play("failover", f"lost={old}", pair.confirm, f"accept_data_loss={position}")
         assert pair.primary() == new
