@@ -216,7 +216,8 @@ def test_after_a_lost_primary_backups_go_on_and_restore_onto_the_new_timeline(la
             position = lost.output.partition("accept_data_loss=")[2].split()[0].strip('".,')
             pair.play("failover", f"lost={old}", pair.confirm, f"accept_data_loss={position}")
         assert pair.primary() == new
-        lab.ssh(keeper, "systemctl start estate-backup@diff", timeout=300)
+        # Each store asks the lost host first, for three minutes.
+        lab.ssh(keeper, "systemctl start estate-backup@diff", timeout=900)
         told = read()
         assert failing(told) == set(), "whatever the lost one had not archived, the new backup is past it"
         pair.sql(new, "CREATE TABLE estate_lost AS SELECT 1 AS id")
