@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         found += more
         options = specification.options()
         known = {"neighbours": specification.neighbours(bases), "time_zones": available_timezones()}
-        known["next_secrets"] = coming
+        known.update(next_secrets=coming, controls=specification.controls())
         found = sorted({*found, *problems(spec, hosts, secrets, options, **known)})
         if found:
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"
