@@ -232,13 +232,16 @@ class Package(Kind):
         """Configuration that a removed package left behind does no harm."""
         there = [name for name in [wanted["package"], *wanted.get("or", [])] if seen.packages.installed(name)]
         observed = "present" if there else "absent"
+        if not there and wanted.get("facility") in seen.lacking:
+            return Finding(observed, wanted["state"], False, seen.lacking[wanted["facility"]])
         return Finding(observed, wanted["state"], observed == wanted["state"])
 
     @staticmethod
     def changes(wanted: Wanted, seen: Seen) -> list[Change]:
         """Install, or remove: a package that others need is refused when it comes to it."""
         name = wanted["package"]
-        if Package.judge(wanted, seen).holds:
+        finding = Package.judge(wanted, seen)
+        if finding.holds or finding.cannot:
             return []
         if wanted["state"] == "present":
             return [Change(f"package {name}", "create", None, "installed", data=Step("package", (name,)))]
