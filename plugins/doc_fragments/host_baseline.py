@@ -25,7 +25,8 @@ options:
       - C(line) - C(path) of a file of the baseline's own, and the control's C(lines) in it; C(section) and C(mode).
       - C(text) - C(path) and C(text), the whole file.
       - C(setting) - C(path) of a file that a package brought, C(key), C(value) and C(separator).
-      - C(path) - C(path) or pattern, C(owner), C(group) and C(mode), the most generous one.
+      - C(path) - C(path) or pattern, C(owner), C(group) and C(mode), the most generous one; with C(make), a
+        directory that is made where there is none.
       - C(package) - C(package) and C(state), C(present) or C(absent).
       - C(unit) - C(unit) and C(state), C(running), C(off) or C(masked).
       - C(account) - C(property) of all accounts together, and C(except), names it does not hold for.

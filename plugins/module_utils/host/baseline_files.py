@@ -104,9 +104,14 @@ def text_of(state: FileState) -> str:
     return state.content.decode("utf-8", "replace")
 
 
+def mode_of(wanted: Wanted) -> int:
+    """The mode of a file of our own that a control names."""
+    return int(wanted.get("mode", "0644"), 8)
+
+
 def _file(path: str, text: str, first: Wanted | None, seen: Seen) -> list[Change]:
     """A whole file. first: a control that has a part in it and says mode and check, the same as the others do."""
-    mode, check = (int(first.get("mode", "0644"), 8), first.get("check")) if first else (0o644, None)
+    mode, check = (mode_of(first), first.get("check")) if first else (0o644, None)
     state = seen.files.get(path, FileState())
     before = text_of(state) if state.kind == "file" else None
     if not text:

@@ -134,6 +134,14 @@ class Mount(Kind):
         return changes
 
 
+def _others_may(wanted: Wanted, seen: Seen) -> Finding | None:
+    """A file of ours whose owner or mode is not ours: programs such as sudo do not even read it."""
+    state, mode = seen.files.get(wanted["path"], FileState()), own.mode_of(wanted)
+    if state.kind != "file" or (state.uid, state.gid, state.mode) == (0, 0, mode):
+        return None
+    return Finding(_access(state), _access(FileState("file", b"", 0, 0, mode)), False)
+
+
 class Line(Kind):
     """Lines in a file of our own, which is made of the lines of all controls that name it."""
 
@@ -141,7 +149,10 @@ class Line(Kind):
 
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
-        """Every line is there as it is."""
+        """Every line is there as it is, in a file nobody else can write."""
+        others = _others_may(wanted, seen)
+        if others:
+            return others
         missing = own.missing_lines(wanted, seen)
         return Finding([line for line in wanted["lines"] if line not in missing], list(wanted["lines"]), not missing)
 
@@ -153,7 +164,10 @@ class Text(Kind):
 
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
-        """The content, to the byte."""
+        """The content, to the byte, in a file nobody else can write."""
+        others = _others_may(wanted, seen)
+        if others:
+            return others
         state = seen.files.get(wanted["path"], FileState())
         observed = own.text_of(state) if state.kind == "file" else None
         return Finding(observed, wanted["text"], observed == wanted["text"])
@@ -176,7 +190,10 @@ class Setting(Kind):
 
 
 class Path(Kind):
-    """Owner and most generous mode of what a path or pattern names. Nothing is made, nothing is opened further."""
+    """Owner and most generous mode of what a path or pattern names. Nothing is opened further.
+
+    Made are only folders that a package would make with other rights once it comes (`make`): it takes what is there.
+    """
 
     needed = ("path", "mode")
 
@@ -186,15 +203,20 @@ class Path(Kind):
         found = seen.paths.get(wanted["path"], {})
         expected = f"{wanted.get('owner', 'any')}:{wanted.get('group', 'any')}, at most {wanted['mode']}"
         if not found:
-            return Finding(None, expected, False, f"there is no {wanted['path']} on this host")
+            cannot = "" if wanted.get("make") else f"there is no {wanted['path']} on this host"
+            return Finding(None, expected, False, cannot)
         off = [f"{path}: {_access(state)}" for path, state in found.items() if _tightened(wanted, state, seen)]
         return Finding(off or expected, expected, not off)
 
     @staticmethod
     def changes(wanted: Wanted, seen: Seen) -> list[Change]:
         """Take rights away, and give it to whom it belongs to."""
-        changes = []
-        for path, state in seen.paths.get(wanted["path"], {}).items():
+        changes, found = [], seen.paths.get(wanted["path"], {})
+        if not found and wanted.get("make"):
+            made = FileState("directory", b"", 0, 0, int(wanted["mode"], 8))
+            step = Step("folder", (wanted["path"], 0, 0, made.mode))
+            changes.append(Change(f"directory {wanted['path']}", "create", None, _access(made), data=step))
+        for path, state in found.items():
             better = _tightened(wanted, state, seen)
             if better:
                 step = Step("mode", (path, better.uid, better.gid, better.mode))

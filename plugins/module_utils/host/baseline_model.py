@@ -40,8 +40,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Step:
-    """What apply() does for a change. verb: write, remove, mode, sysctl, command, late (a command after all others),
-    package or purge.
+    """What apply() does for a change. verb: write, remove, mode, folder, sysctl, command, late (a command after all
+    others), package or purge.
     """
 
     verb: str

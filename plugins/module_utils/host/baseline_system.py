@@ -141,6 +141,9 @@ class HostBaseline:
         os.chown(path, uid, gid)
         os.chmod(path, mode)
 
+    def _do_folder(self, path: str, uid: int, gid: int, mode: int) -> None:
+        self._system.make_directory(path, uid, gid, mode)
+
     def _do_sysctl(self, path: str, value: str) -> None:
         # An interface may have gone since it was read, as those of containers do.
         with suppress(FileNotFoundError), open(path, "w", encoding="ascii") as file:

@@ -24,7 +24,7 @@ OPTIONAL = {
     "line": {"section", "mode", "check"},
     "text": {"mode"},
     "setting": {"separator"},
-    "path": {"owner", "group"},
+    "path": {"owner", "group", "make"},
     "package": {"or"},
     "unit": {"or"},
     "account": {"except"},

@@ -86,6 +86,9 @@ def after(seen: Seen, changes: list[Change]) -> Seen:
             for found in seen.paths.values():
                 if path in found:
                     found[path] = FileState("file", b"", uid, gid, mode)
+        elif verb == "folder":
+            path, uid, gid, mode = arguments
+            seen.paths[path] = {path: FileState("directory", b"", uid, gid, mode)}
         elif verb == "sysctl":
             for values in seen.sysctls.values():
                 if arguments[0] in values:

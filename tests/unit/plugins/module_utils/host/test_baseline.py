@@ -186,6 +186,24 @@ def test_a_mount_that_is_right_but_would_not_last_is_named():
     assert [change.resource for change in plan(baseline, seen)] == [f"unit {own.MOUNTS_UNIT}"]
 
 
+def test_a_file_that_others_may_write_counts_as_none():
+    baseline, seen = HOSTS[False]
+    for path, area in (("/etc/sudoers.d/estate-baseline", "sudo."), ("/etc/issue", "files.banner")):
+        files = {**seen.files, path: replace(seen.files[path], mode=0o666)}
+        named = failing(baseline, replace(seen, files=files))
+        assert named
+        assert all(id.startswith(area) for id in named)
+        assert [change.resource for change in plan(baseline, replace(seen, files=files))] == [f"file {path}"]
+
+
+def test_a_folder_is_made_before_a_package_makes_it_with_other_rights():
+    baseline, seen = HOSTS[False]
+    seen = replace(seen, paths={**seen.paths, "/etc/cron.d": {}, "/etc/crontab": {}})
+    assert failing(baseline, seen) == ["cron.d"]
+    assert [change.resource for change in plan(baseline, seen)] == ["directory /etc/cron.d"]
+    assert plan(baseline, after(seen, plan(baseline, seen))) == []
+
+
 def test_another_service_that_keeps_the_clock_is_as_good():
     baseline, seen = HOSTS[False]
     running = UnitState(True, "active", "running", "enabled")
