@@ -109,7 +109,7 @@ def controls(baseline: Baseline, seen: Seen) -> list[Control]:
 
 
 def _control(wanted: Wanted, finding: Finding, exemption: Exemption | None, today: str) -> Control:
-    state, reason = "pass" if finding.holds else "fail", "" if finding.holds else KINDS[wanted.kind].mended_by
+    state, reason = "pass" if finding.holds else "fail", "" if finding.holds else finding.advice
     if exemption and exemption.expires < today:
         state = "fail"
         reason = f"the exemption of {exemption.owner} expired on {exemption.expires}; renew it or take it out"

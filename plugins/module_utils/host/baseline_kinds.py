@@ -23,7 +23,6 @@ class Kind:
     """What every kind has: the options it needs, what judges it, and the steps beside the files."""
 
     needed: tuple[str, ...] = ()
-    mended_by = ""
 
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
@@ -311,13 +310,14 @@ class Account(Kind):
     """A property of all accounts together, such as that no other than root is root."""
 
     needed = ("property",)
-    mended_by = "see whose it is; what cannot be decided by rule is left alone"
+    LEFT_ALONE = "see whose it is; what cannot be decided by rule is left alone"
 
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
         """The names of those that do not have the property."""
-        names = [offence.name for offence in PROPERTIES[wanted["property"]](wanted, seen.accounts)]
-        return Finding(names, [], not names)
+        offences = PROPERTIES[wanted["property"]](wanted, seen.accounts)
+        advice = "" if all(offence.mend for offence in offences) else Account.LEFT_ALONE
+        return Finding([offence.name for offence in offences], [], not offences, advice=advice)
 
     @staticmethod
     def changes(wanted: Wanted, seen: Seen) -> list[Change]:
@@ -334,7 +334,7 @@ class Sshd(Kind):
     """What sshd goes by. Only told: the SSH configuration set writes it, behind its timed rollback."""
 
     needed = ("key", "value")
-    mended_by = "the set `access` of the role docker_host puts it back"
+    WRITER = "the set `access` of the role docker_host puts it back"
 
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
@@ -342,14 +342,14 @@ class Sshd(Kind):
         if not seen.sshd:
             return Finding(None, wanted["value"], False, "there is no SSH server on this host")
         observed = seen.sshd.get(wanted["key"])
-        return Finding(observed, wanted["value"], observed == wanted["value"])
+        return Finding(observed, wanted["value"], observed == wanted["value"], advice=Sshd.WRITER)
 
 
 class Daemon(Kind):
     """A value of the container engine's configuration. Only told: the configuration set `docker` writes it."""
 
     needed = ("key", "value")
-    mended_by = "the set `docker` of the role docker_host puts it back"
+    WRITER = "the set `docker` of the role docker_host puts it back"
     FILE = "/etc/docker/daemon.json"
 
     @staticmethod
@@ -359,10 +359,10 @@ class Daemon(Kind):
         try:
             observed = json.loads(own.text_of(seen.files.get(Daemon.FILE, FileState())) or "{}")
         except ValueError:
-            return Finding("not JSON", wanted["value"], False)
+            return Finding("not JSON", wanted["value"], False, advice=Daemon.WRITER)
         for name in wanted["key"].split("."):
             observed = observed.get(name) if isinstance(observed, dict) else None
-        return Finding(observed, wanted["value"], observed == wanted["value"])
+        return Finding(observed, wanted["value"], observed == wanted["value"], advice=Daemon.WRITER)
 
 
 def _run(resource: str, action: str, before: Any, after: Any, argv: list[str]) -> Change:

@@ -30,12 +30,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Finding:
-    """How the host stands to a control. cannot: why what is left of it cannot hold on this host, found by looking."""
+    """How the host stands to a control. cannot: why what is left of it cannot hold on this host, found by looking.
+
+    advice: who mends it, where that is not this baseline.
+    """
 
     observed: Any
     expected: Any
     holds: bool
     cannot: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True)
