@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The baseline of hosts: up to which level it is held, and which controls somebody answers for. No I/O."""
+"""The baseline of hosts: whether and up to which level it is held, and which controls somebody answers for. No I/O."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def of_host(spec: dict, host: Host) -> dict:
-    """The slice of a host: the level, and the exemptions that are meant for it."""
+def of_host(spec: dict, host: Host) -> dict | None:
+    """The slice of a host: the level, and the exemptions that are meant for it. None where nobody wrote a baseline."""
+    if "baseline" not in spec:
+        return None
     own = [one for one in spec["baseline"]["exemptions"] if not one.get("hosts") or host.name in one["hosts"]]
     return {
         "level": spec["baseline"]["level"],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Exemptions from the baseline: refused where they name nothing, and told to the hosts they are meant for."""
+"""The baseline is for who writes it. Exemptions are refused where they name nothing, else told to the hosts meant."""
 
 from __future__ import annotations
 
@@ -12,8 +12,21 @@ AT = "estate_spec.baseline.exemptions"
 GOOD = {"id": "sudo.log", "reason": "kept elsewhere", "owner": "ops@example.com", "expires": "2027-06-30"}
 
 
-def test_every_control_is_held_unless_told_otherwise(lab):
-    assert {str(host["baseline"]) for host in lab.plan()["hosts"].values()} == {str({"level": 2, "exemptions": []})}
+@pytest.mark.parametrize("estate", ["lab", "solo"])
+def test_an_estate_that_does_not_write_it_has_none(request, estate):
+    case = request.getfixturevalue(estate)
+    assert "baseline" not in case.spec
+    assert [host["baseline"] for host in case.plan()["hosts"].values()] == [None] * len(case.hosts)
+
+
+def test_a_section_without_a_word_is_none(lab):
+    assert lab.set("baseline", None).plan()["hosts"]["db1"]["baseline"] is None
+
+
+@pytest.mark.parametrize(("written", "level"), [({}, 2), ({"level": 1}, 1), ({"level": 2}, 2)])
+def test_an_estate_that_writes_it_has_it_on_every_host(lab, written, level):
+    hosts = lab.set("baseline", written).plan()["hosts"]
+    assert [host["baseline"] for host in hosts.values()] == [{"level": level, "exemptions": []}] * len(hosts)
 
 
 def test_an_exemption_reaches_the_hosts_it_names_and_no_other(lab):
