@@ -54,7 +54,9 @@ class ActionModule(ActionBase):
         found += more
         options = specification.options()
         known = {"neighbours": specification.neighbours(bases), "time_zones": available_timezones()}
-        known["next_secrets"] = coming
+        # Without a baseline in the specification nothing of it is read.
+        asked = isinstance(spec, dict) and spec.get("baseline")
+        known.update(next_secrets=coming, controls=specification.controls() if asked else ())
         found = sorted({*found, *problems(spec, hosts, secrets, options, **known)})
         if found:
             count = "one problem" if len(found) == 1 else f"{len(found)} problems"

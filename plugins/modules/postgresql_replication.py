@@ -188,8 +188,7 @@ class Replication:
             slots=member.slots(self.layout),
             history=member.history(self.layout, instance.timeline or 1),
         )
-        position = state.position if state else None
-        self.log.update(timeline=instance.timeline, last_record=None, log_end=None, position=position)
+        self.log.update(timeline=instance.timeline, last_record=None, log_end=None, position=state and state.position)
         if self.check_mode and self.desired.state == STANDBY and self.desired.successor and instance.role == PRIMARY:
             # A switchover foretold: by then it is stopped and fenced, and the successor has all it wrote.
             self.leader = replication.Leader(instance.system_identifier, instance.timeline, own.history)

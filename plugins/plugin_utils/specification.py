@@ -11,7 +11,12 @@ import yaml
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import Problem
 
+# Some hundred controls take the slow parser as long as all else of the plan together.
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCHEMA = Path(__file__).resolve().parents[2] / "roles" / "estate" / "meta" / "argument_specs.yml"
+
+
+BASELINE = SCHEMA.parents[2] / "docker_host" / "files" / "baseline"
 
 
 class _Tolerant(yaml.SafeLoader):
@@ -26,6 +31,13 @@ def options():
     """The options of the role `estate`: estate_spec and estate_secrets."""
     with SCHEMA.open(encoding="utf-8") as stream:
         return yaml.safe_load(stream)["argument_specs"]["main"]["options"]
+
+
+@lru_cache(maxsize=1)
+def controls():
+    """The ids of the baseline's controls."""
+    files = (path.read_text(encoding="utf-8") for path in sorted(BASELINE.glob("*.yml")))
+    return frozenset(control["id"] for text in files for control in yaml.load(text, Loader=FAST))  # noqa: S506
 
 
 def directories(sources):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import (
     backup,
+    baseline,
     filestore,
     flows,
     rules,
@@ -54,13 +55,14 @@ def problems(
     next_secrets: Any = None,
     neighbours: Any = None,
     time_zones: Any = (),
+    controls: Any = (),
 ) -> list:
     """Every reason to refuse, sorted by path; empty when `plan` may be called.
 
     spec, secrets, next_secrets: as the operator wrote them, unreadable leaves replaced by schema.UNREADABLE.
     hosts: see model.read_hosts. options: the options of the role's argument spec (estate_spec, estate_secrets).
     neighbours: other estates known to the controller: where they are → their spec as far as it can be read.
-    time_zones: the names the controller knows; none means they are not checked.
+    time_zones, controls: the names and the ids the controller knows; none means they are not checked.
     """
     checked, found = schema.check(spec, options["estate_spec"]["options"], "estate_spec")
     known, more = read_hosts(hosts)
@@ -72,6 +74,7 @@ def problems(
     found += of_next_secrets(next_secrets, secrets, options["estate_secrets_next"]["options"])
     found += rules.of_neighbours(checked, neighbours or {})
     found += rules.of_time_zone(checked, time_zones)
+    found += baseline.of_baseline(checked, known, controls)
     return sorted(set(found))
 
 
@@ -105,6 +108,7 @@ def _host(spec: dict, hosts: list, host: Any) -> dict:
         "memory_mb": host.memory_mb,
         "cpus": host.cpus,
         "flows": flows.of_host(spec, hosts, host, docker["subnet"]),
+        "baseline": baseline.of_host(spec, host),
         "docker": docker if host.docker else None,
         "traefik": slices.traefik(spec, hosts, host, share) if "edge" in host.tiers else None,
         "odoo": slices.odoo(spec, hosts, host, share) if "app" in host.tiers else None,

@@ -48,6 +48,7 @@ _RANGES = {
     "odoo.workers": (1, 256, "HTTP workers of an app host"),
     "odoo.cron_threads": (1, 8, "threads for scheduled jobs"),
     "odoo.uid": (1, 65533, "the number of an unprivileged user; 0 is root"),
+    "baseline.level": (1, 2, "the level of the controls that are held"),
     "redis.maxmemory_mb": (16, 65536, "MiB"),
     "postgresql.max_connections": (20, 5000, "connections"),
     "backup.retention_days": (2, 3650, "days"),

@@ -8,6 +8,7 @@ stops early and names options, not paths; this one goes on, so that an operator 
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 from collections.abc import Mapping
@@ -83,7 +84,7 @@ def _value(given: Any, option: Mapping[str, Any], path: str) -> tuple:
         return items, problems
     good = _convert(given, kind)
     if good is None:
-        hint = "; quote it" if kind == "str" and isinstance(given, (int, float)) else ""
+        hint = "; quote it" if kind == "str" and isinstance(given, (int, float, datetime.date)) else ""
         return None, [Problem(path, f"is {_said(given)}, not {_NAMES[kind]}{hint}")]
     if kind == "str" and not good.strip():
         return None, [Problem(path, f"is empty ({first_sentence(option)})")]

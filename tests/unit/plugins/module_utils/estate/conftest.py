@@ -82,6 +82,7 @@ class Case:
 
     def problems(self, time_zones=("UTC", "Europe/Berlin")):
         more = {"next_secrets": self.next_secrets, "neighbours": self.neighbours, "time_zones": time_zones}
+        more["controls"] = ("sudo.log", "sudo.pty")
         return planning.problems(self.spec, self.hosts, self.secrets, self.options, **more)
 
     def refusals(self):
