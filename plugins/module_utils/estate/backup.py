@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.retailerp.estate.plugins.module_utils.estate import signature
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import in_tier
 from ansible_collections.retailerp.estate.plugins.module_utils.host.trading_hours import DAYS
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup import archive_command
 
 SERVER_PORT = 8432
 """Where pgBackRest on a database host lets the keeper read its data."""
@@ -101,7 +102,7 @@ def settings(spec: dict) -> dict:
         return {}
     return {
         "archive_mode": "on",
-        "archive_command": f"/usr/bin/pgbackrest --stanza={spec['id']} archive-push %p",
+        "archive_command": archive_command(spec["id"]),
         # What was committed last is in a segment that is not full yet.
         "archive_timeout": f"{spec['backup']['archive_timeout_s']}s",
     }

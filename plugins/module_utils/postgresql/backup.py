@@ -79,6 +79,15 @@ class Account:
         return max(found, key=lambda one: one.ended, default=None)
 
 
+def archive_command(stanza: str) -> str:
+    """What PostgreSQL calls for each file of its log.
+
+    Not for the .backup files, which nothing reads: pgBackRest writes them anew at each attempt, and a store in which hosts
+    may not overwrite (Azure, sp=rcl) would refuse the second for ever, if another store had failed the first.
+    """
+    return f"case %f in *.backup) ;; *) exec /usr/bin/pgbackrest --stanza={stanza} archive-push %p;; esac"
+
+
 def readable(said: str) -> str:
     """Up to where a message stops being text: of what a wrong key opened, pgBackRest quotes every byte."""
     return " ".join(re.split(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]", said)[0].split())

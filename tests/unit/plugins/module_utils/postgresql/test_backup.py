@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 HOUR, DAY = 3600, 24 * 3600
 NOW = 1_800_000_000
 SYSTEM = "7391184432017"
-COMMAND = "/usr/bin/pgbackrest --stanza=shop archive-push %p"
+COMMAND = backup.archive_command("shop")
 DESIRED = backup.Desired("shop", (1, 2), SYSTEM, "17")
 
 
@@ -57,6 +58,16 @@ def one_backup(store, kind, hours, damaged=False):
 
 BOTH = [(1, "full", 2), (2, "full", 2)]
 GARBAGE = "[FormatError] unable to load info file\n\x07\x19\ufffd secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "pushed"),
+    [("0000000500000000000000D3", 1), ("00000005.history", 1), ("0000000500000000000000D3.00000028.backup", 0)],
+)
+def test_what_a_store_may_refuse_for_ever_is_not_pushed(name, pushed):
+    command = backup.archive_command("shop").replace("/usr/bin/pgbackrest", "echo").replace("%f", name)
+    done = subprocess.run(["/bin/sh", "-c", command.replace("%p", f"pg_wal/{name}")], capture_output=True, check=True)
+    assert done.stdout.decode().splitlines() == [f"--stanza=shop archive-push pg_wal/{name}"] * pushed
 
 
 def test_what_a_wrong_key_opened_is_not_handed_on():
