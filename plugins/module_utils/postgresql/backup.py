@@ -82,8 +82,8 @@ class Account:
 def archive_command(stanza: str) -> str:
     """What PostgreSQL calls for each file of its log.
 
-    Not for the .backup files, which nothing reads: pgBackRest writes them anew at each attempt, and a store in which hosts
-    may not overwrite (Azure, sp=rcl) would refuse the second for ever, if another store had failed the first.
+    Not for .backup files, which nothing reads: pgBackRest writes them anew at each attempt, and a store in which hosts
+    may not overwrite (Azure, sp=rcl) refuses the second for ever, where another store had failed the first.
     """
     return f"case %f in *.backup) ;; *) exec /usr/bin/pgbackrest --stanza={stanza} archive-push %p;; esac"
 
