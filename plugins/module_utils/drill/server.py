@@ -54,7 +54,10 @@ class Server:
         pgbackrest = _pgbackrest(stanza)
         fetch = " ".join([*pgbackrest.words, *own, "archive-get", "%f", '"%p"'])
         options = [*own, f"--recovery-option=restore_command={fetch}", "--type=lsn", f"--target={lsn}"]
-        options += [f"--target-timeline={timeline}", "--target-action=promote", "--archive-mode=off"]
+        # On a backup's own branch no history is read, which a store that came later than the branch does not have.
+        base = backup.base(pgbackrest.told(), store, timeline, lsn) if store else None
+        options += [f"--set={base}", "--target-timeline=current"] if base else [f"--target-timeline={timeline}"]
+        options += ["--target-action=promote", "--archive-mode=off"]
         code, out, err = pgbackrest.call("restore", *options, timeout_s=timeout_s)
         if code:
             raise EstateError(f"the database could not be restored: {backup_client.complaint(out, err)}")

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import wal
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
@@ -230,3 +231,11 @@ def _refuse_foreign(desired: Desired, stores: Sequence[Store]) -> None:
 def largest(account: Account, store: int | None = None) -> int:
     """Bytes of the largest cluster among the backups of a store, or of all: what a copy may take."""
     return max((one.size for one in account.backups if store in (None, one.store)), default=0)
+
+
+def base(account: Account, store: int, timeline: int, place: str) -> str | None:
+    """The newest backup of a store that was made on this branch and whole before this place in the log; None without."""
+    branch, end = f"{timeline:08X}", wal.lsn(place) // wal.SEGMENT_BYTES
+    made = [one for one in account.backups if one.store == store and (one.wal_begin or "").startswith(branch)]
+    before = [one for one in made if one.wal_end and wal.segment(one.wal_end) < end]
+    return max(before, key=lambda one: one.ended).label if before else None

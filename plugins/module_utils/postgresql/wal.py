@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-PAGE_BYTES, SEGMENT_BYTES = 8192, 16 * 1024 * 1024
+PAGE_BYTES, SEGMENT_BYTES, SEGMENTS = 8192, 16 * 1024 * 1024, 256
 """What Debian builds PostgreSQL with, and initdb makes clusters with. Larger segments have fewer long headers."""
 
 
@@ -21,6 +21,11 @@ def lsn(position: str) -> int:
         return (int(high, 16) << 32) + int(low, 16)
     except ValueError as err:
         raise EstateError(f"{position} is no position in the write-ahead log; write it as 0/3000148") from err
+
+
+def segment(name: str) -> int:
+    """The number of a segment on its branch, by the name of its file: log and segment of 8 hexadecimal digits each."""
+    return int(name[8:16], 16) * SEGMENTS + int(name[16:24], 16)
 
 
 @dataclass(frozen=True)

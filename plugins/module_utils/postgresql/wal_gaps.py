@@ -11,10 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import SEGMENT_BYTES, lsn, parse_history
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.wal import (
+    SEGMENT_BYTES,
+    SEGMENTS,
+    lsn,
+    parse_history,
+    segment,
+)
 
-PER_LOG = 256
-"""Segments that share the first eight digits of a place in the log."""
 SEGMENT = re.compile(r"(?:^|/)([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$", re.MULTILINE)
 
 
@@ -28,7 +32,7 @@ class Place:
     @property
     def name(self) -> str:
         """Its file's name."""
-        return f"{self.timeline:08X}{self.number // PER_LOG:08X}{self.number % PER_LOG:08X}"
+        return f"{self.timeline:08X}{self.number // SEGMENTS:08X}{self.number % SEGMENTS:08X}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Gap:
 
 def place(name: str) -> Place:
     """The place of a segment's name."""
-    return Place(int(name[8:16], 16) * PER_LOG + int(name[16:24], 16), int(name[:8], 16))
+    return Place(segment(name), int(name[:8], 16))
 
 
 def segments(listed: str) -> set[Place]:

@@ -274,3 +274,16 @@ def test_the_summary_is_a_line_for_each_thing():
     assert lines[0] == "store 1: full 1-full-2, 2.0 h ago, took 60 s, 1.0 MiB of 2.0 GiB"
     assert "store 1: lock COMPLIANCE, 7 days" in lines
     assert "store 2: no backup" in lines
+
+
+@pytest.mark.parametrize(
+    ("timeline", "place", "label"),
+    [(5, "0/D5000000", "b"), (5, "0/D4FFFFFF", "a"), (5, "0/D2000000", None), (4, "0/D5000000", None)],
+)
+def test_a_point_is_restored_from_the_newest_backup_of_its_branch_that_was_whole_before_it(timeline, place, label):
+    def one(name, end, ended, store=2):
+        names = {"wal_begin": "0000000500000000000000D2", "wal_end": f"0000000500000000000000{end}"}
+        return backup.Backup(store, name, "incr", 0, ended, 1, 1, False, **names)
+
+    account = backup.Account(backups=(one("a", "D3", 1), one("b", "D4", 2), one("c", "D2", 3, store=1)))
+    assert backup.base(account, 2, timeline, place) == label
