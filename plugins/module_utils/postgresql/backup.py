@@ -234,7 +234,7 @@ def largest(account: Account, store: int | None = None) -> int:
 
 
 def base(account: Account, store: int, timeline: int, place: str) -> str | None:
-    """The newest backup of a store that was made on this branch and whole before this place in the log; None without."""
+    """The newest backup of a store that was made on this branch and whole before this place in the log, or None."""
     branch, end = f"{timeline:08X}", wal.lsn(place) // wal.SEGMENT_BYTES
     made = [one for one in account.backups if one.store == store and (one.wal_begin or "").startswith(branch)]
     before = [one for one in made if one.wal_end and wal.segment(one.wal_end) < end]
