@@ -149,11 +149,9 @@ class Line(Kind):
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
         """Every line is there as it is, in a file nobody else can write."""
-        others = _others_may(wanted, seen)
-        if others:
-            return others
         missing = own.missing_lines(wanted, seen)
-        return Finding([line for line in wanted["lines"] if line not in missing], list(wanted["lines"]), not missing)
+        there = [line for line in wanted["lines"] if line not in missing]
+        return _others_may(wanted, seen) or Finding(there, list(wanted["lines"]), not missing)
 
 
 class Text(Kind):
@@ -164,12 +162,9 @@ class Text(Kind):
     @staticmethod
     def judge(wanted: Wanted, seen: Seen) -> Finding:
         """The content, to the byte, in a file nobody else can write."""
-        others = _others_may(wanted, seen)
-        if others:
-            return others
         state = seen.files.get(wanted["path"], FileState())
         observed = own.text_of(state) if state.kind == "file" else None
-        return Finding(observed, wanted["text"], observed == wanted["text"])
+        return _others_may(wanted, seen) or Finding(observed, wanted["text"], observed == wanted["text"])
 
 
 class Setting(Kind):

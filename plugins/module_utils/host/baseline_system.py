@@ -60,7 +60,7 @@ class HostBaseline:
             sysctls=sysctls,
             read_only={path for values in sysctls.values() for path in values if not os.access(path, os.W_OK)},
             modules={line.split()[0] for line in self._lines("/proc/modules")},
-            mounts=self._mounts(),
+            mounts=self._system.mounts(),
             files={path: self._system.state(path) for path in self._files(wanted)},
             paths={one["path"]: self._paths(one) for one in by_kind.get("path", [])},
             owners={name: self._system.uid(name) for one in wanted if (name := one.get("owner"))},
@@ -224,10 +224,6 @@ class HostBaseline:
                 continue
         return values
 
-    def _mounts(self) -> dict[str, set[str]]:
-        table = (line.split() for line in self._lines("/proc/self/mountinfo"))
-        return {row[4]: set(row[5].split(",")) for row in table}
-
     @staticmethod
     def _files(wanted: list[Wanted]) -> set[str]:
         named = {one["path"] for one in wanted if one.kind in ("line", "text", "setting")}
@@ -254,13 +250,8 @@ class HostBaseline:
         result = {}
         for name, block in zip(names, out.strip().split("\n\n")):
             seen = dict(line.partition("=")[::2] for line in block.splitlines())
-            state = UnitState()
-            if seen.get("LoadState") not in (None, "", "not-found"):
-                state = UnitState(
-                    True, seen.get("ActiveState", ""), seen.get("SubState", ""), seen.get("UnitFileState", "")
-                )
             asked = seen.get("ConditionTimestampMonotonic", "0") != "0"
-            result[name] = (state, asked and seen.get("ConditionResult") == "no")
+            result[name] = (UnitState.shown(block), asked and seen.get("ConditionResult") == "no")
         return result
 
     def _accounts(self) -> Accounts:

@@ -73,6 +73,14 @@ class UnitState:
     enabled: str = ""
     undone: str | None = None
 
+    @classmethod
+    def shown(cls, lines: str) -> UnitState:
+        """From what `systemctl show` prints of one unit; one that is not there has the state of the defaults."""
+        seen = dict(line.partition("=")[::2] for line in lines.splitlines())
+        if seen.get("LoadState") in (None, "", "not-found"):
+            return cls()
+        return cls(True, seen.get("ActiveState", ""), seen.get("SubState", ""), seen.get("UnitFileState", ""))
+
     @property
     def running(self) -> bool:
         """Whether it runs or is on its way; a unit that waits to be started again after a crash does not."""

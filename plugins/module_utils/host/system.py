@@ -47,17 +47,18 @@ class System:
         elif stat.S_ISDIR(seen.st_mode):
             kind = "directory"
         elif stat.S_ISREG(seen.st_mode):
-            kind = "mount" if path in self._mounts() else "file"
+            kind = "mount" if path in self.mounts() else "file"
             content = self.read(path)
         return FileState(kind, content, seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode))
 
-    def _mounts(self) -> set[str]:
-        """Every mount point, with the kernel's octal escapes undone."""
+    def mounts(self) -> dict[str, set[str]]:
+        """Every mount point, with the kernel's octal escapes undone, and its options."""
         try:
             with open(self._mountinfo, encoding="utf-8") as table:
-                return {line.split()[4].encode().decode("unicode_escape") for line in table}
+                rows = (line.split() for line in table)
+                return {row[4].encode().decode("unicode_escape"): set(row[5].split(",")) for row in rows}
         except OSError:
-            return set()
+            return {}
 
     def read(self, path: str) -> bytes:
         """A file's content."""
@@ -98,12 +99,7 @@ class System:
             )
         except EstateError:
             return UnitState()
-        if code != 0:
-            return UnitState()
-        seen = dict(line.partition("=")[::2] for line in out.splitlines())
-        if seen.get("LoadState") in (None, "", "not-found"):
-            return UnitState()
-        return UnitState(True, seen.get("ActiveState", ""), seen.get("SubState", ""), seen.get("UnitFileState", ""))
+        return UnitState() if code != 0 else UnitState.shown(out)
 
     # What changes it
 

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import wal
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
+PROGRAM = "/usr/bin/pgbackrest"
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
 MISSING = (NO_PATH, NO_DATA)
 TYPES = ("full", "diff", "incr")
@@ -86,7 +87,7 @@ def archive_command(stanza: str) -> str:
     Not for .backup files, which nothing reads: pgBackRest writes them anew at each attempt, and a store in which hosts
     may not overwrite (Azure, sp=rcl) refuses the second for ever, where another store had failed the first.
     """
-    return f"case %f in *.backup) ;; *) exec /usr/bin/pgbackrest --stanza={stanza} archive-push %p;; esac"
+    return f"case %f in *.backup) ;; *) exec {PROGRAM} --stanza={stanza} archive-push %p;; esac"
 
 
 def readable(said: str) -> str:

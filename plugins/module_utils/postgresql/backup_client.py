@@ -10,9 +10,11 @@ from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, store_lock, wal_gaps
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup import PROGRAM
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
-PROGRAM = "/usr/bin/pgbackrest"
+CONFIGURATION = "/etc/pgbackrest"
+"""Where pgBackRest looks by itself: that of a database host."""
 UNIT = "estate-backup@{}.service"
 KIT = "kit/estate.age"
 """Where the recovery kit lies in a store, below its path."""
@@ -24,7 +26,7 @@ ARGUMENTS = {
     "stanza": {"type": "str", "required": True},
     "repositories": {"type": "list", "elements": "int", "default": [1]},
     "user": {"type": "str", "default": "postgres"},
-    "configuration": {"type": "path", "default": "/etc/pgbackrest"},
+    "configuration": {"type": "path", "default": CONFIGURATION},
 }
 """Which pgBackRest on the host is meant (documented in doc_fragments/postgresql_backup.py)."""
 
@@ -122,9 +124,9 @@ class Client:
         except EstateError as err:
             return backup.Account(tuple(backup.Store(number, backup.OTHER, str(err)) for number in self.stores))
 
-    def told(self, *options: str) -> backup.Account:
+    def told(self) -> backup.Account:
         """What it says of the stanza. Fails where it cannot be asked."""
-        return backup.account(backup.parsed(self.must("info", "--output=json", *options)))
+        return backup.account(backup.parsed(self.must("info", "--output=json")))
 
 
 def complaint(out: str, err: str) -> str:

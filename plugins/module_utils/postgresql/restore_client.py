@@ -21,11 +21,10 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     restore,
     server,
 )
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_client import Client
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_client import CONFIGURATION, Client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 NOTE = f"{STATE}/postgresql-restore.json"
-CONFIGURATION = "/etc/pgbackrest"
 AUTOMATIC = "postgresql.auto.conf"
 RECOVERY = re.compile(
     r"^(restore_command|recovery_target\w*)\s*=|^# (Recovery settings generated|Removed) by pgBackRest"
