@@ -83,7 +83,7 @@ def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[
     """What must hold before anything else may go on: stores that answer, an archive that is on, the lock."""
     found = list(_stores(seen, stores))
     if seen.archiver:
-        command = backup.archive_command(stanza)
+        command = backup.archive_command(stanza, stores)
         told = [seen.archiver.mode, seen.archiver.command]
         hint = "run data, which restarts in the right order"
         found.append(

@@ -18,7 +18,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 HOUR, DAY = 3600, 24 * 3600
 NOW = 1_800_000_000
 SYSTEM = "7391184432017"
-COMMAND = backup.archive_command("shop")
+COMMAND = backup.archive_command("shop", (1, 2))
 DESIRED = backup.Desired("shop", (1, 2), SYSTEM, "17")
 
 
@@ -60,14 +60,50 @@ BOTH = [(1, "full", 2), (2, "full", 2)]
 GARBAGE = "[FormatError] unable to load info file\n\x07\x19\ufffd secret"
 
 
+#: Stores in which nothing is overwritten, as pgBackRest pushes what is no segment: to all of them, and told if one refuses.
+STORES = """#!/bin/sh
+case "$*" in
+*archive-push*)
+  for store in 1 2; do [ -d $store ] && [ ! -e $store/history ] && cp "$3" $store/history || failed=1; done
+  exit ${failed:-0};;
+*archive-get*) cp "${2#--repo=}/history" "$5";;
+esac
+"""
+
+
+def archive(folder, name="00000005.history"):
+    """Whether a file counts as archived, by the real command with the stores above."""
+    program = folder / "pgbackrest"
+    program.write_text(STORES)
+    program.chmod(0o755)
+    command = COMMAND.replace(backup.PROGRAM, str(program)).replace(backup.FETCHED, str(folder / "fetched"))
+    (folder / name).write_text("4\t0/3000000\tno recovery target specified\n")
+    line = command.replace("%p", name).replace("%f", name)
+    return subprocess.run(["/bin/sh", "-c", line], cwd=folder, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_a_history_is_archived_once_every_store_has_it_although_one_refuses_it_a_second_time(tmp_path):
+    (tmp_path / "1").mkdir()
+    assert not archive(tmp_path), "store 2 is away"
+    (tmp_path / "2").mkdir()
+    assert archive(tmp_path)
+    (tmp_path / "1" / "history").write_text("that of another branch\n")
+    assert not archive(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "pushed"),
-    [("0000000500000000000000D3", 1), ("00000005.history", 1), ("0000000500000000000000D3.00000028.backup", 0)],
+    [
+        ("0000000500000000000000D3", True),
+        ("0000000500000000000000D3.00000028.backup", False),
+        ("0000000500000000000000D3.partial", False),
+    ],
 )
-def test_what_a_store_may_refuse_for_ever_is_not_pushed(name, pushed):
-    command = backup.archive_command("shop").replace("/usr/bin/pgbackrest", "echo").replace("%f", name)
-    done = subprocess.run(["/bin/sh", "-c", command.replace("%p", f"pg_wal/{name}")], capture_output=True, check=True)
-    assert done.stdout.decode().splitlines() == [f"--stanza=shop archive-push pg_wal/{name}"] * pushed
+def test_what_nothing_reads_is_not_pushed(tmp_path, name, pushed):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    assert archive(tmp_path, name)
+    assert (tmp_path / "2" / "history").exists() == pushed
 
 
 def test_what_a_wrong_key_opened_is_not_handed_on():
