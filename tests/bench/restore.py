@@ -95,7 +95,9 @@ def main(inventory: str) -> None:
             f"cd / && runuser -u postgres -- pgbackrest --stanza={primary.id} --repo=1 --output=json info"
         )
         label = json.loads(told)[0]["backup"][-1]["label"]
-        processes = int(primary.shell("sed -n 's/^process-max=//p' /etc/pgbackrest/pgbackrest.conf"))
+        # The first is everybody's, the second the archiver's.
+        told = primary.shell("grep -m1 ^process-max= /etc/pgbackrest/pgbackrest.conf")
+        processes = int(told.partition("=")[2])
         alone, ours, whole = [], [], []
         for _run in range(RUNS):
             alone.append(primary.alone(label, processes))
