@@ -102,7 +102,7 @@ def settings(spec: dict) -> dict:
         return {}
     return {
         "archive_mode": "on",
-        "archive_command": archive_command(spec["id"], range(1, len(spec["backup"]["repositories"]) + 1)),
+        "archive_command": archive_command(spec["id"]),
         # What was committed last is in a segment that is not full yet.
         "archive_timeout": f"{spec['backup']['archive_timeout_s']}s",
     }

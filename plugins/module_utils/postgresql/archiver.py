@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a primary's archiver gets on, by the server's own views and by the queue of pgBackRest's second process."""
+"""How a primary's archiver gets on: the server's own views, pgBackRest's second process, the note of archive-wal."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import client
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_health import Archiver
 
-SPOOL = Path("/var/spool/pgbackrest/archive")
+SPOOL = Path("/var/spool/pgbackrest")
 QUESTION = """
 SELECT current_setting('archive_mode') AS mode, current_setting('archive_command') AS command,
   extract(epoch FROM last_archived_time)::bigint AS archived, extract(epoch FROM last_failed_time)::bigint AS failed,
@@ -26,23 +27,27 @@ def read(port: int, stanza: str) -> Archiver:
     """The archiver of the server on this host. Raises EstateError when it cannot be asked."""
     with client.connect(port, wait_s=10) as connection:
         found = client.row(connection, QUESTION)
-    problem, dropped = _queue(SPOOL / stanza / "out")
-    return Archiver(**found, problem=problem, dropped=dropped)
+    return Archiver(**found, **_dropped(SPOOL / "dropped"), problem=_problem(SPOOL / "archive" / stanza / "out"))
 
 
-def _queue(folder: Path) -> tuple[str | None, tuple[str, ...]]:
-    """What the second process left for the archiver to read: a file for each segment, an error or ok with a warning.
+def _dropped(note: Path) -> dict[str, Any]:
+    """What archive-wal noted when the cap was reached last."""
+    try:
+        return {"dropped": note.read_text(encoding="utf-8").strip(), "dropped_at": note.stat().st_mtime}
+    except FileNotFoundError:
+        return {}
 
-    pgBackRest's src/command/archive/common.c says what is in them. An ok is read, and removed, by the next call.
+
+def _problem(folder: Path) -> str | None:
+    """What the second process left for the archiver to read of the last segment that it could not store.
+
+    pgBackRest's src/command/archive/common.c says what is in these files.
     """
-    problem, dropped = None, []
-    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+    problem = None
+    for path in sorted(folder.glob("*.error")) if folder.is_dir() else ():
         try:
-            said = " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+            if time.time() - path.stat().st_mtime < 3600:
+                problem = " ".join(path.read_text(encoding="utf-8", errors="replace").split())[:500]
         except OSError:  # it was removed meanwhile
             continue
-        if path.suffix == ".error" and time.time() - path.stat().st_mtime < 3600:
-            problem = said[:500]
-        elif path.suffix == ".ok" and "dropped" in said:
-            dropped.append(path.stem)
-    return problem, tuple(dropped)
+    return problem

@@ -17,8 +17,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
 PROGRAM = "/usr/bin/pgbackrest"
-FETCHED = "/var/spool/pgbackrest/history"
-"""Where a history lies that a store has, while it is compared."""
+ARCHIVE = "/usr/local/lib/retailerp-estate/archive-wal"
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
 MISSING = (NO_PATH, NO_DATA)
 TYPES = ("full", "diff", "incr")
@@ -83,19 +82,9 @@ class Account:
         return max(found, key=lambda one: one.ended, default=None)
 
 
-def archive_command(stanza: str, stores: Sequence[int]) -> str:
-    """What PostgreSQL calls for each file of its log.
-
-    Of what is no segment pgBackRest does not look whether a store has it, but writes it anew at each attempt. A store
-    in which hosts may not overwrite (Azure, sp=rcl) refuses the second for ever, where another store had failed the
-    first. So a history is archived, too, once every store has it as it is; .backup and .partial files, which nothing
-    reads by itself, are left out.
-    """
-    call = f"{PROGRAM} --stanza={stanza}"
-    numbers = " ".join(map(str, stores))
-    there = f"{call} --repo=$n archive-get %f {FETCHED} && cmp -s %p {FETCHED} || exit 1"
-    history = f"{call} archive-push %p || for n in {numbers}; do {there}; done"
-    return f"case %f in *.backup|*.partial) ;; *.history) {history};; *) exec {call} archive-push %p;; esac"
+def archive_command(stanza: str) -> str:
+    """What PostgreSQL calls for each file of its log; see roles/postgresql_backup/files/archive-wal."""
+    return f"{ARCHIVE} {stanza} %p %f"
 
 
 def readable(said: str) -> str:

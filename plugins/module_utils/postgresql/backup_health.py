@@ -49,7 +49,7 @@ class Archiver:
     """The primary's archiver. Times since the epoch, None for never.
 
     waiting: segments that no store has taken yet; oldest_waiting_s: for how long the first of them.
-    dropped: segments that the queue's cap has cost; problem: what pgBackRest said of the one it could not store.
+    dropped: what the queue's cap has cost last; problem: what pgBackRest said of the one it could not store.
     """
 
     mode: str
@@ -59,7 +59,8 @@ class Archiver:
     last_failed: str | None = None
     waiting: int = 0
     oldest_waiting_s: float = 0
-    dropped: tuple[str, ...] = ()
+    dropped: str | None = None
+    dropped_at: float = 0
     problem: str | None = None
 
 
@@ -83,7 +84,7 @@ def controls(seen: Seen, stores: Sequence[int], stanza: str, lock_days: Mapping[
     """What must hold before anything else may go on: stores that answer, an archive that is on, the lock."""
     found = list(_stores(seen, stores))
     if seen.archiver:
-        command = backup.archive_command(stanza, stores)
+        command = backup.archive_command(stanza)
         told = [seen.archiver.mode, seen.archiver.command]
         hint = "run data, which restarts in the right order"
         found.append(
@@ -125,7 +126,7 @@ def vitals(seen: Seen, stores: Sequence[int], limits: Limits, ends: Mapping[int,
         title = f"The archive in store {number} goes on from the last backup without a gap"
         lost = [f"{gap.first} to {gap.last}" for gap in gaps if gap.open]
         found.append(Control.check(f"backup.{number}.gap", title, lost, [], hint))
-    return found + (list(_archiver(seen.archiver, seen.now, limits)) if seen.archiver else [])
+    return found + ([*_archiver(seen.archiver, limits), _dropped(seen, stores)] if seen.archiver else [])
 
 
 def _stores(seen: Seen, stores: Sequence[int]) -> Iterator[Control]:
@@ -175,7 +176,7 @@ def _credential(number: int, end: float | None, now: float, limits: Limits) -> C
     return Control(name, title, "pass" if holds else "fail", observed, expected, "" if holds else hint)
 
 
-def _archiver(archiver: Archiver, now: float, limits: Limits) -> Iterator[Control]:
+def _archiver(archiver: Archiver, limits: Limits) -> Iterator[Control]:
     stuck = archiver.problem or (
         archiver.last_failed if archiver.failed and archiver.failed > (archiver.archived or 0) else None
     )
@@ -204,12 +205,19 @@ def _archiver(archiver: Archiver, now: float, limits: Limits) -> Iterator[Contro
         f"at most {limits.max_archive_delay_s:g} s",
         "this is what a lost primary would cost now" if late else "",
     )
-    yield Control.check(
+
+
+def _dropped(seen: Seen, stores: Sequence[int]) -> Control:
+    """Over once every store has a backup that began later."""
+    lost, at = seen.archiver.dropped, seen.archiver.dropped_at
+    newest = [seen.account.newest(number) for number in stores]
+    over = all(one is not None and one.began > at for one in newest)
+    return Control.check(
         "backup.archive.dropped",
         "No WAL was dropped at the queue's cap",
-        list(archiver.dropped),
-        [],
-        "there is no restoring to a time after these and before the next backup: make one now (playbook backup)",
+        None if over else lost,
+        None,
+        "there is no restoring to a time after it and before the next backup: make one now (playbook backup)",
     )
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 HOUR, DAY = 3600, 24 * 3600
 NOW = 1_800_000_000
 SYSTEM = "7391184432017"
-COMMAND = backup.archive_command("shop", (1, 2))
+COMMAND = backup.archive_command("shop")
 DESIRED = backup.Desired("shop", (1, 2), SYSTEM, "17")
 
 
@@ -58,52 +57,6 @@ def one_backup(store, kind, hours, damaged=False):
 
 BOTH = [(1, "full", 2), (2, "full", 2)]
 GARBAGE = "[FormatError] unable to load info file\n\x07\x19\ufffd secret"
-
-
-#: Stores in which nothing is overwritten, as pgBackRest pushes what is no segment: to all of them, and told if one refuses.
-STORES = """#!/bin/sh
-case "$*" in
-*archive-push*)
-  for store in 1 2; do [ -d $store ] && [ ! -e $store/history ] && cp "$3" $store/history || failed=1; done
-  exit ${failed:-0};;
-*archive-get*) cp "${2#--repo=}/history" "$5";;
-esac
-"""
-
-
-def archive(folder, name="00000005.history"):
-    """Whether a file counts as archived, by the real command with the stores above."""
-    program = folder / "pgbackrest"
-    program.write_text(STORES)
-    program.chmod(0o755)
-    command = COMMAND.replace(backup.PROGRAM, str(program)).replace(backup.FETCHED, str(folder / "fetched"))
-    (folder / name).write_text("4\t0/3000000\tno recovery target specified\n")
-    line = command.replace("%p", name).replace("%f", name)
-    return subprocess.run(["/bin/sh", "-c", line], cwd=folder, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def test_a_history_is_archived_once_every_store_has_it_although_one_refuses_it_a_second_time(tmp_path):
-    (tmp_path / "1").mkdir()
-    assert not archive(tmp_path), "store 2 is away"
-    (tmp_path / "2").mkdir()
-    assert archive(tmp_path)
-    (tmp_path / "1" / "history").write_text("that of another branch\n")
-    assert not archive(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "pushed"),
-    [
-        ("0000000500000000000000D3", True),
-        ("0000000500000000000000D3.00000028.backup", False),
-        ("0000000500000000000000D3.partial", False),
-    ],
-)
-def test_what_nothing_reads_is_not_pushed(tmp_path, name, pushed):
-    (tmp_path / "1").mkdir()
-    (tmp_path / "2").mkdir()
-    assert archive(tmp_path, name)
-    assert (tmp_path / "2" / "history").exists() == pushed
 
 
 def test_what_a_wrong_key_opened_is_not_handed_on():
@@ -255,7 +208,7 @@ def test_ends_of_credentials_are_read_by_store():
         (replace(ARCHIVER, problem="[101]: cannot connect"), "failing"),
         (replace(ARCHIVER, waiting=65), "waiting"),
         (replace(ARCHIVER, oldest_waiting_s=301), "delay"),
-        (replace(ARCHIVER, dropped=("0F",)), "dropped"),
+        (replace(ARCHIVER, dropped="0F", dropped_at=NOW - 1), "dropped"),
     ],
 )
 def test_an_archiver_in_trouble_is_told(archiver, control):
@@ -303,6 +256,15 @@ def test_a_limit_of_an_operator_counts_and_an_unknown_one_is_refused():
     ]
     with pytest.raises(EstateError, match="max_age is none of max_age_hours"):
         Limits.of({"max_age": 1})
+
+
+def test_what_was_dropped_is_told_until_every_store_has_a_younger_backup():
+    lost = replace(ARCHIVER, dropped="0F", dropped_at=NOW - 2 * HOUR + 1)
+    (one,) = failed(backup_health.vitals(seen(*BOTH, archiver=lost), (1, 2), Limits(), {}))
+    assert one == "backup.archive.dropped"
+    younger = [(1, "full", 1), (2, "full", 1)]
+    assert failed(backup_health.vitals(seen(*younger, archiver=lost), (1, 2), Limits(), {})) == []
+    assert failed(backup_health.vitals(seen(BOTH[0], younger[1], archiver=lost), (1, 2), Limits(), {})) == [one]
 
 
 def test_the_summary_is_a_line_for_each_thing():
