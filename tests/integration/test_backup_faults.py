@@ -18,7 +18,10 @@ pytestmark = pytest.mark.drill
 STORE = "/var/lib/lab/s3/shop-backup/shop"
 SECRETS = "/etc/estate/backup-keeper/conf.d/secrets.conf"
 WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
-HANDED_OVER_AGAIN = "name=$(ls *.history | tail -1) && rm -f archive_status/$name.done && runuser -u postgres -- touch archive_status/$name.ready"
+PENDING = (
+    "name=$(ls *.history | tail -1) && rm -f archive_status/$name.done && "
+    "runuser -u postgres -- touch archive_status/$name.ready"
+)
 SEGMENT = "SELECT pg_logical_emit_message(false, 'estate', repeat('x', 1000000)), pg_switch_wal()"
 
 
@@ -176,8 +179,8 @@ def test_at_the_cap_wal_is_dropped_loudly_and_the_shop_goes_on(lab, pair, keeper
     lab.playbook("backups", "-e", low)
     cut(lab, primary, keeper, "out")
     try:
-        # As after a promotion. A history is handed over before all segments, and would hide from pgBackRest how much waits.
-        lab.ssh(primary, f"cd {pair.sql(primary, 'SHOW data_directory')}/pg_wal && {HANDED_OVER_AGAIN}")
+        # As after a promotion: a history goes before all segments, and hides from pgBackRest how much waits.
+        lab.ssh(primary, f"cd {pair.sql(primary, 'SHOW data_directory')}/pg_wal && {PENDING}")
         for _segment in range(24):
             pair.sql(primary, SEGMENT)
         # Both stores do not answer: what is pushed first takes 18 times io-timeout in each.
