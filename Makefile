@@ -21,7 +21,7 @@ STAMP := .venv/made-$(shell cat requirements.txt requirements-dev.txt | sha256su
 # $(call phase,what happens): says what is being done and since when; the recipe's own output follows.
 phase = @printf '\n=== %(%H:%M:%S)T  %s\n' -1 $(1)
 
-.PHONY: help setup demo test test-all lint unit sanity images checks lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup drills bench
+.PHONY: help setup demo test test-all lint unit sanity units images checks lab-up lab-down tools scenario-default scenario-solo scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup drills bench
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -58,9 +58,12 @@ unit: setup ## Unit and property tests
 	$(call phase,"Unit and property tests")
 	@pytest -n 2 --hypothesis-profile=ci tests/unit
 
-sanity: setup ## ansible-test sanity and units, on a copy of the tree
+sanity: setup ## ansible-test sanity, on a copy of the tree
 	$(call phase,"ansible-test sanity (cold 2 min)")
 	@tests/ansible-test.sh sanity
+
+units: setup ## The unit tests as ansible-test runs them
+	$(call phase,"ansible-test units")
 	@tests/ansible-test.sh units
 
 tools:
@@ -126,7 +129,7 @@ drills: setup ## The slow fault drills, on the lab that is up
 	$(call phase,"Fault drills")
 	@pytest tests/integration -m drill
 
-test-all: test scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup ## make test, then the fault drills on labs of their own
+test-all: test units scenario-postgresql_streaming scenario-postgresql_patroni scenario-backup ## make test, then the fault drills on labs of their own
 	@$(MAKE) --no-print-directory demo
 	@$(MAKE) --no-print-directory drills
 	@$(MAKE) --no-print-directory lab-down
