@@ -20,6 +20,7 @@ description:
   - C(back) ends like a restore, with recovery. The old data serves on a timeline above all that the archive has, so
     that V(latest) means what is written from then on. A copy that did not take the data's place is removed by it.
   - Refused before anything is copied unless the file system has room for the largest backup and a tenth of it.
+  - A copy that turns out to be of another major version is removed and refused before anything stops.
   - Interrupted anywhere, it is run again with the same options.
   - For servers that systemd starts, not for those of Patroni.
 author:

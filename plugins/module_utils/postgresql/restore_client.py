@@ -136,7 +136,23 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
         server.run(command, "pgbackrest restore", (lock,))
     except EstateError as err:
         raise EstateError(pgbackrest.redacted(str(err))) from None
+    _refuse_version(layout, directory)
     _write({**back, "to": asked.to, "timeline": asked.timeline, "store": asked.store})
+
+
+def _refuse_version(layout: server.Layout, directory: str) -> None:
+    """A backup of before a major upgrade: it would take the place of what serves, and no server here starts it."""
+    with open(os.path.join(directory, "PG_VERSION"), encoding="ascii") as file:
+        version = file.read().strip()
+    if version == layout.version:
+        return
+    shutil.rmtree(directory)
+    raise EstateError(
+        f"that is a backup of PostgreSQL {version}, of before a major upgrade, and this server is {layout.version}; "
+        "nothing was stopped, and the copy is removed. Restore to a moment after the upgrade's first backup; as long "
+        "as the data of before the upgrade is kept, the way back to it is pg_major_upgrade "
+        f"-e to={layout.version} -e back=true"
+    )
 
 
 def drop(layout: server.Layout) -> None:
