@@ -79,6 +79,7 @@ class Current:
 
     kept: the old data lies aside; hollow: that is nothing, the host was bare. gone: given up, and still to be removed.
     asked: of the restore under way or not ended yet; done: its server came out of recovery, ended: when.
+    unreached: what the stores hold beyond the place where that recovery ended, in words.
     returning: the old data is in its place again and has not come out of recovery. ours: the fence is a restore's.
     """
 
@@ -91,6 +92,7 @@ class Current:
     asked: Asked | None = None
     done: bool = False
     ended: str | None = None
+    unreached: str | None = None
     returning: bool = False
     fenced: bool = False
     ours: bool = False

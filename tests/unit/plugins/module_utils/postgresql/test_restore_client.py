@@ -9,7 +9,13 @@ import shutil
 
 import pytest
 
-from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import backup, member, restore_client, server
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import (
+    backup,
+    member,
+    restore_client,
+    server,
+    wal_gaps,
+)
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.restore import Asked
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
@@ -34,7 +40,7 @@ def host(tmp_path, monkeypatch):
         (tmp_path / path / "whose").write_text(words)
         (tmp_path / path / "postgresql.auto.conf").write_text(f"{OPERATORS}\n{PGBACKREST}")
     restore_client._write({"to": "latest", "timeline": None, "store": None})
-    restore_client.end()
+    restore_client.end(None)
     return layout
 
 
@@ -147,3 +153,33 @@ def test_a_copy_of_before_a_major_upgrade_is_refused_while_the_shop_goes_on(host
         copying("15")
     found = read(host)
     assert (found.staged, found.partial, found.asked, whose(host.directory)) == (False, False, None, "restored")
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ({1: "05", 2: "05"}, None),
+        # Each store has what the other lacks; a later one that both lack.
+        ({1: "05 07", 2: "05 06"}, "a store was away, or the log is damaged there"),
+        ({1: "05 07", 2: "05 07"}, "segment 000000010000000000000006 is in no store"),
+        ({1: "05", 2: None}, "could not be read (no answer)"),
+    ],
+)
+def test_what_recovery_did_not_come_to_stays_noted_until_the_end(host, monkeypatch, listed, told):
+    os.mkdir(f"{host.directory}/pg_wal")
+    with open(f"{host.directory}/pg_wal/00000002.history", "w", encoding="utf-8") as file:
+        file.write("1\t0/5A00000\tno recovery target specified\n")
+
+    def held(self, account, number):
+        if listed[number] is None:
+            raise EstateError("no answer")
+        return {wal_gaps.place(f"0000000100000000000000{one}") for one in listed[number].split()}
+
+    monkeypatch.setattr(restore_client.Client, "told", lambda self: backup.Account(archives=dict.fromkeys(listed, [])))
+    monkeypatch.setattr(restore_client.Client, "held", held)
+    found = restore_client.unreached(host, "shop")
+    assert found is None if told is None else found.endswith(told)
+    restore_client.end(found)
+    assert (read(host).unreached, read(host).done) == (found, True)
+    restore_client.finish(host)
+    assert read(host).unreached is None

@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The retailerp.estate authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `restore` and `disaster` refuse, and what they end with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+PLAYBOOKS = Path(__file__).parents[4] / "playbooks"
+
+
+def plays(name):
+    return {one["name"]: one for one in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())}
+
+
+def test_a_restore_that_did_not_come_to_the_end_fails_and_stops_a_disaster_with_it():
+    report = plays("restore")["Report"]
+    told = [task for task in report["tasks"] if "ansible.builtin.assert" in task]
+    assert report["any_errors_fatal"] is True
+    assert [task["ansible.builtin.assert"]["that"] for task in told] == ["not told.unreached"]
