@@ -20,3 +20,12 @@ def test_a_restore_that_did_not_come_to_the_end_fails_and_stops_a_disaster_with_
     told = [task for task in report["tasks"] if "ansible.builtin.assert" in task]
     assert report["any_errors_fatal"] is True
     assert [task["ansible.builtin.assert"]["that"] for task in told] == ["not told.unreached"]
+
+
+def test_a_disaster_in_patronis_hands_is_refused_before_a_host_is_touched():
+    (plan, confirm, *_rest) = plays("disaster").values()
+    assert plan["ansible.builtin.import_playbook"] == "plan.yml"
+    asserted = [task["ansible.builtin.assert"]["that"] for task in confirm["tasks"] if "ansible.builtin.assert" in task]
+    assert asserted == ["estate.hosts[inventory_hostname].postgresql.patroni is none"]
+    assert "become" not in confirm
+    assert confirm["gather_facts"] is False
