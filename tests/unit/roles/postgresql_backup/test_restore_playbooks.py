@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jinja2
+import pytest
 import yaml
 
 PLAYBOOKS = Path(__file__).parents[4] / "playbooks"
@@ -29,3 +31,19 @@ def test_a_disaster_in_patronis_hands_is_refused_before_a_host_is_touched():
     assert asserted == ["estate.hosts[inventory_hostname].postgresql.patroni is none"]
     assert "become" not in confirm
     assert confirm["gather_facts"] is False
+
+
+def test_a_disaster_ends_with_a_backup_and_a_point_before_it_is_verified():
+    *_before, made, verify = plays("disaster").values()
+    assert made["ansible.builtin.import_playbook"] == "backup.yml"
+    assert made["vars"] == {"type": "full", "point_of_files": True}
+    assert verify["ansible.builtin.import_playbook"] == "verify.yml"
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [({}, "today"), ({"point": "mine"}, "mine"), ({"point": "of-the-files", "point_of_files": True}, "today")],
+)
+def test_the_point_that_files_came_from_is_not_taken_a_second_time(known, name):
+    given = plays("point")["Recovery point"]["tasks"][-1]["vars"]["filestore_backup_point"]
+    assert jinja2.Template(given).render(known, time="today") == name
