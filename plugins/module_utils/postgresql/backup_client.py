@@ -82,7 +82,7 @@ class Client:
 
     def gaps(self, account: backup.Account, number: int) -> tuple[wal_gaps.Gap, ...]:
         """WAL that a store lacks between its backups and the end of its archive. Lists every segment of the archive."""
-        begins = [one.wal_begin for one in account.backups if one.store == number and one.wal_begin]
+        begins = [one.wal_begin for one in account.current(number) if one.wal_begin]
         if not begins or not account.archives.get(number):
             return ()
         held = self.held(account, number)
