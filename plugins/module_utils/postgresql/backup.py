@@ -67,7 +67,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class Account:
-    """All that pgBackRest says of a stanza. archives: store → each archive's id with its first and last segment.
+    """All that pgBackRest says of a stanza. archives: store → each archive's id, first and last segment; newest last.
 
     busy: a backup runs on this very host. kits: store → its recovery kit, of those that were asked for one.
     """
@@ -141,7 +141,7 @@ def account(told: Sequence[Mapping[str, Any]]) -> Account:
         for repo in stanza.get("repo", [])
     ]
     archives: dict[int, list] = {}
-    for one in stanza.get("archive", []):
+    for one in sorted(stanza.get("archive", []), key=lambda one: one["database"]["id"]):
         archives.setdefault(one["database"]["repo-key"], []).append(
             {"id": one["id"], "first": one.get("min"), "last": one.get("max")}
         )

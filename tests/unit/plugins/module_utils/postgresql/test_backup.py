@@ -335,6 +335,9 @@ def test_backups_of_before_a_major_upgrade_are_told_apart():
         for number, hours in ((1, 9), (2, 1))
     )
     repo = {"key": 1, "status": {"code": 0, "message": "ok"}}
-    account = backup.account([{"name": "shop", "repo": [repo], "db": made, "backup": [before, after]}])
+    archives = [{"database": {"id": number, "repo-key": 1}, "id": f"{14 + number}-{number}"} for number in (2, 1)]
+    told = {"name": "shop", "repo": [repo], "db": made, "backup": [before, after], "archive": archives}
+    account = backup.account([told])
+    assert account.archives[1][-1]["id"] == "16-2"
     assert [one.label for one in account.current(1)] == ["1-full-1"]
     assert (account.of(1).version, account.of(1).database, len(account.backups)) == ("16", 2, 2)
