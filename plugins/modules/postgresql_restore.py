@@ -20,6 +20,7 @@ description:
   - C(back) ends like a restore, with recovery. The old data serves on a timeline above all that the archive has, so
     that V(latest) means what is written from then on. A copy that did not take the data's place is removed by it.
   - Refused before anything is copied unless the file system has room for the largest backup and a tenth of it.
+  - A copy that turns out to be of another major version is removed and refused before anything stops.
   - Interrupted anywhere, it is run again with the same options.
   - For servers that systemd starts, not for those of Patroni.
 author:
@@ -93,7 +94,9 @@ controls:
 restore:
   description: >-
     How many C(seconds) each step took; whether a restore is C(through), that is, has ended while the old data is
-    still kept, and when it C(ended); whether this one C(moves) the server, so that other members are stopped before.
+    still kept, and when it C(ended); whether this one C(moves) the server, so that other members are stopped before;
+    and, of a restore to V(latest) that ended before the end of the archive, because a segment is missing, what it did
+    not come to (C(unreached)). The server serves all the same.
   returned: success
   type: dict
   sample:
@@ -101,6 +104,7 @@ restore:
     through: true
     ended: "2026-11-28T14:22:10Z"
     moves: true
+    unreached: null
 """
 
 import contextlib
@@ -139,7 +143,7 @@ class Restore:
         self.layout = server.Layout(params["version"])
         self.asked = restore.Asked(params["to"], params["timeline"], params["store"])
         self.seconds: dict[str, float] = {}
-        self.told: dict[str, object] = {"seconds": self.seconds, "through": False, "ended": None}
+        self.told: dict[str, object] = {"seconds": self.seconds, "through": False, "ended": None, "unreached": None}
 
     def read(self) -> restore.Current:
         """The directories, the note and the server."""
@@ -161,7 +165,7 @@ class Restore:
 
     def controls(self, current: restore.Current) -> list[Control]:
         """None: what must hold is postgresql_replication_info's. Notes whether this restore is through."""
-        self.told.update(through=current.kept and current.done, ended=current.ended)
+        self.told.update(through=current.kept and current.done, ended=current.ended, unreached=current.unreached)
         return []
 
     def _stage(self) -> None:
@@ -187,8 +191,10 @@ class Restore:
             server.systemctl("start", self.layout.unit)
 
     def _recover(self) -> None:
-        restore_client.recover(self.layout, self.params["stanza"], self.params["port"])
-        restore_client.end()
+        where = (self.layout, self.params["stanza"])
+        restore_client.recover(*where, self.params["port"])
+        # To any other target, recovery fails where the log ends before it.
+        restore_client.end(restore_client.unreached(*where) if self.asked.kind == restore.LATEST else None)
 
     def _unplace(self) -> None:
         restore_client.unplace(self.layout, self.params["stanza"])

@@ -194,6 +194,13 @@ def test_at_the_cap_wal_is_dropped_loudly_and_the_shop_goes_on(lab, pair, keeper
     assert "No WAL was dropped at the queue's cap" in lab.playbook("verify", check=False).output
     told = read()
     assert {"backup.1.gap", "backup.2.gap"} <= failing(told)
+    pair.sql(primary, "INSERT INTO estate_cap VALUES (2)")
+    for _run in range(2):
+        short = pair.play("restore", pair.confirm, "to=latest", check=False)
+        assert short.code != 0, "PostgreSQL takes the hole for the end of the log"
+        assert "is in no store" in short.output
+    pair.play("restore", pair.confirm, "back=true")
+    assert pair.sql(primary, "SELECT count(*) FROM estate_cap WHERE id = 2") != "0", "nothing is lost by the way back"
     lab.playbook("backup")
     assert failing(read()) == set()
     lab.playbook("verify")

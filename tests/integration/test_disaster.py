@@ -91,4 +91,6 @@ def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site,
     (again,) = back("ir.attachment", "read", [picture], ["datas"])
     assert again["datas"] == "cGljdHVyZQ=="
     assert new.playbook("onboard").changed_tasks() == []
+    told = new.playbook("backup_report").output
+    assert all(f"store {number}: full" in told for number in range(1, 1 + len(new.spec()["backup"]["repositories"])))
     new.playbook("restore", "-e", f"confirm={new.spec()['id']}", "-e", "finish=true")

@@ -27,18 +27,25 @@ FIRST = "full"
 
 @dataclass(frozen=True)
 class Store:
-    """One repository: its status, and the cluster that its stanza was made or upgraded for last."""
+    """One repository: its status, and the cluster that its stanza was made or upgraded for last.
+
+    database: pgBackRest's number of that cluster; a major upgrade makes the next one.
+    """
 
     number: int
     code: int
     message: str = ""
     system_identifier: str | None = None
     version: str | None = None
+    database: int = 1
 
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup. Sizes in bytes: of the cluster, and of what this backup added to the store. Times since the epoch."""
+    """One backup. Sizes in bytes: of the cluster, and of what this backup added to the store. Times since the epoch.
+
+    database: as a Store's; what it does not share with its store's is of before a major upgrade.
+    """
 
     store: int
     label: str
@@ -50,6 +57,7 @@ class Backup:
     damaged: bool
     wal_begin: str | None = None
     wal_end: str | None = None
+    database: int = 1
 
     def report(self) -> dict[str, Any]:
         """For an operator."""
@@ -58,7 +66,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class Account:
-    """All that pgBackRest says of a stanza. archives: store → each archive's id with its first and last segment.
+    """All that pgBackRest says of a stanza. archives: store → each archive's id, first and last segment; newest last.
 
     busy: a backup runs on this very host. kits: store → its recovery kit, of those that were asked for one.
     """
@@ -73,6 +81,11 @@ class Account:
         """One store; one that nothing is known of has nothing."""
         known = [store for store in self.stores if store.number == number]
         return known[0] if known else Store(number, NO_PATH, "missing stanza path")
+
+    def current(self, number: int) -> list[Backup]:
+        """A store's backups of the cluster of today; those of before a major upgrade have an archive of their own."""
+        database = self.of(number).database
+        return [one for one in self.backups if one.store == number and one.database == database]
 
     def newest(self, number: int, *types: str) -> Backup | None:
         """The backup of a store that ended last; a damaged one is none."""
@@ -112,11 +125,12 @@ def account(told: Sequence[Mapping[str, Any]]) -> Account:
             readable(repo["status"]["message"]),
             str(latest[repo["key"]]["system-id"]) if repo["key"] in latest else None,
             latest[repo["key"]]["version"] if repo["key"] in latest else None,
+            latest[repo["key"]]["id"] if repo["key"] in latest else 1,
         )
         for repo in stanza.get("repo", [])
     ]
     archives: dict[int, list] = {}
-    for one in stanza.get("archive", []):
+    for one in sorted(stanza.get("archive", []), key=lambda one: one["database"]["id"]):
         archives.setdefault(one["database"]["repo-key"], []).append(
             {"id": one["id"], "first": one.get("min"), "last": one.get("max")}
         )
@@ -142,6 +156,7 @@ def _backup(told: Mapping[str, Any]) -> Backup:
         damaged=bool(told.get("error")),
         wal_begin=(told.get("archive") or {}).get("start"),
         wal_end=(told.get("archive") or {}).get("stop"),
+        database=told["database"]["id"],
     )
 
 
@@ -234,6 +249,6 @@ def largest(account: Account, store: int | None = None) -> int:
 def base(account: Account, store: int, timeline: int, place: str) -> str | None:
     """The newest backup of a store that was made on this branch and whole before this place in the log, or None."""
     branch, end = f"{timeline:08X}", wal.lsn(place) // wal.SEGMENT_BYTES
-    made = [one for one in account.backups if one.store == store and (one.wal_begin or "").startswith(branch)]
+    made = [one for one in account.current(store) if (one.wal_begin or "").startswith(branch)]
     before = [one for one in made if one.wal_end and wal.segment(one.wal_end) < end]
     return max(before, key=lambda one: one.ended).label if before else None

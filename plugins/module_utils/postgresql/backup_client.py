@@ -21,6 +21,8 @@ KIT = "kit/estate.age"
 MISSING = 1
 READ_S = 120
 CHECK_S = 600
+LIST_S = 600
+"""A month of WAL in an object store is some fifty thousand names."""
 DAY_S = 24 * 3600
 ARGUMENTS = {
     "stanza": {"type": "str", "required": True},
@@ -80,16 +82,23 @@ class Client:
 
     def gaps(self, account: backup.Account, number: int) -> tuple[wal_gaps.Gap, ...]:
         """WAL that a store lacks between its backups and the end of its archive. Lists every segment of the archive."""
-        begins = [one.wal_begin for one in account.backups if one.store == number and one.wal_begin]
-        archives = account.archives.get(number, ())
-        if not begins or not archives:
+        begins = [one.wal_begin for one in account.current(number) if one.wal_begin]
+        if not begins or not account.archives.get(number):
             return ()
-        folder, option = f"archive/{self.stanza}/{archives[-1]['id']}", f"--repo={number}"
-        held = wal_gaps.segments(self.must("repo-ls", option, "--recurse", operand=folder))
+        held = self.held(account, number)
         # None is there of a branch that is older than the archive; the path begins with it then.
-        branch = f"{folder}/{wal_gaps.newest(held):08X}.history"
+        branch = f"{self._archive(account, number)}/{wal_gaps.newest(held):08X}.history"
         history = self._got(number, branch) or ""
         return tuple(wal_gaps.find(held, history, begins))
+
+    def held(self, account: backup.Account, number: int) -> set[wal_gaps.Place]:
+        """Every segment in the archive of a store that has one: of the newest version, after a major upgrade."""
+        folder = self._archive(account, number)
+        listed = self.must("repo-ls", f"--repo={number}", "--recurse", timeout_s=LIST_S, operand=folder)
+        return wal_gaps.segments(listed)
+
+    def _archive(self, account: backup.Account, number: int) -> str:
+        return f"archive/{self.stanza}/{account.archives[number][-1]['id']}"
 
     def kit(self, number: int) -> str | None:
         """The recovery kit that lies in a store, sealed; None where there is none."""

@@ -155,7 +155,7 @@ def _ages(seen: Seen, number: int, limits: Limits) -> Iterator[Control]:
             f"at most {most}",
             ""
             if age is not None and age <= limit
-            else "run backup, and look at journalctl -u 'estate-backup@*' on the primary",
+            else "run backup, and look at journalctl -u 'estate-backup@*' on the keeper",
         )
 
 

@@ -23,7 +23,8 @@ PLACE = r"[0-9A-F]{1,8}/[0-9A-F]{1,8}"
 OWN_TIMELINE = "--recovery-option=recovery_target_timeline=current"
 """A backup belongs to its own timeline; the newest one may have left it before that backup was made. pgBackRest 2.55
 refuses its option of that name beside the type immediate."""
-TIME = r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)"
+TIME = r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}(:?\d{2})?)"
+"""With its seconds: pgBackRest takes no other, and says so only when an earlier copy is gone."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Asked:
         if re.fullmatch(TIME, self.to):
             return "time"
         raise EstateError(
-            f"{self.to} is neither latest, nor a time with its offset such as 2026-11-28 14:05:00+01, nor a backup's "
-            "label such as 20261128-011636F (playbook backup_report lists them)"
+            f"{self.to} is neither latest, nor a time with seconds and its offset such as 2026-11-28 14:05:00+01, nor "
+            "a backup's label such as 20261128-011636F (playbook backup_report lists them)"
         )
 
     def options(self) -> list[str]:
@@ -79,6 +80,7 @@ class Current:
 
     kept: the old data lies aside; hollow: that is nothing, the host was bare. gone: given up, and still to be removed.
     asked: of the restore under way or not ended yet; done: its server came out of recovery, ended: when.
+    unreached: what the stores hold beyond the place where that recovery ended, in words.
     returning: the old data is in its place again and has not come out of recovery. ours: the fence is a restore's.
     """
 
@@ -91,6 +93,7 @@ class Current:
     asked: Asked | None = None
     done: bool = False
     ended: str | None = None
+    unreached: str | None = None
     returning: bool = False
     fenced: bool = False
     ours: bool = False

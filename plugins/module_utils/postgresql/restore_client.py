@@ -20,6 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
     member,
     restore,
     server,
+    wal_gaps,
 )
 from ansible_collections.retailerp.estate.plugins.module_utils.postgresql.backup_client import CONFIGURATION, Client
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
@@ -85,6 +86,7 @@ def read(layout: server.Layout, name: str) -> restore.Current:
         asked=restore.Asked(note["to"], note.get("timeline"), note.get("store")) if "to" in note else None,
         done=bool(note.get("ended")),
         ended=note.get("ended"),
+        unreached=note.get("unreached"),
         returning=bool(note.get("back")) and not aside,
         fenced=member.is_fenced(),
         ours=_fenced_by_us(),
@@ -136,7 +138,23 @@ def stage(layout: server.Layout, stanza: str, asked: restore.Asked, processes: i
         server.run(command, "pgbackrest restore", (lock,))
     except EstateError as err:
         raise EstateError(pgbackrest.redacted(str(err))) from None
+    _refuse_version(layout, directory)
     _write({**back, "to": asked.to, "timeline": asked.timeline, "store": asked.store})
+
+
+def _refuse_version(layout: server.Layout, directory: str) -> None:
+    """A backup of before a major upgrade: it would take the place of what serves, and no server here starts it."""
+    with open(os.path.join(directory, "PG_VERSION"), encoding="ascii") as file:
+        version = file.read().strip()
+    if version == layout.version:
+        return
+    shutil.rmtree(directory)
+    raise EstateError(
+        f"that is a backup of PostgreSQL {version}, of before a major upgrade, and this server is {layout.version}; "
+        "nothing was stopped, and the copy is removed. Restore to a moment after the upgrade's first backup; as long "
+        "as the data of before the upgrade is kept, the way back to it is pg_major_upgrade "
+        f"-e to={layout.version} -e back=true"
+    )
 
 
 def drop(layout: server.Layout) -> None:
@@ -227,10 +245,26 @@ def _tell_branches(layout: server.Layout, stanza: str) -> None:
             System().run([*_pgbackrest(stanza).argv("archive-get"), os.path.basename(path), path], None, ASK_S)
 
 
-def end() -> None:
-    """Note that a restore is through, and when."""
+def unreached(layout: server.Layout, stanza: str) -> str | None:
+    """What the stores hold beyond the place where recovery ended, and nobody replayed; None where it came to the end.
+
+    A segment comes from whichever store has it. One that does not answer is passed over: its own control tells it.
+    """
+    pgbackrest = _pgbackrest(stanza)
+    with open(f"{layout.directory}/pg_wal/{max(server.begun_timelines(layout)):08X}.history", encoding="utf-8") as file:
+        history = file.read()
+    try:
+        account = pgbackrest.told()
+        held = set().union(*(pgbackrest.held(account, number) for number in account.archives))
+    except EstateError as err:
+        return f"whether the stores hold more than was replayed could not be read ({err})"
+    return wal_gaps.unreached(held, history)
+
+
+def end(unreached_: str | None) -> None:
+    """Note that a restore is through, when, and what it did not come to."""
     said = {key: value for key, value in _note().items() if key != "back"}
-    _write({**said, "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+    _write({**said, "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "unreached": unreached_})
 
 
 def end_back() -> None:

@@ -85,6 +85,35 @@ def find(held: set[Place], history: str, begins: Iterable[str]) -> list[Gap]:
     return [_gap(run, needed[-1]) for run in _runs(missing)]
 
 
+def unreached(held: set[Place], history: str) -> str | None:
+    """Where a recovery to the end of the log ended before it, in an operator's words; None where it came to the end.
+
+    PostgreSQL takes the first segment that it does not get for the end. held: all segments of the archives. history:
+    the file of the timeline that the recovery began; its last line says which branch was followed, and to where.
+    """
+    parents = parse_history(history)
+    if not parents:
+        return None
+    *before, (followed, left) = parents
+    path = [*((timeline, lsn(end) // SEGMENT_BYTES) for timeline, end in before), (followed, 1 << 62)]
+    # A place between two segments is the end of the first.
+    last = (lsn(left) - 1) // SEGMENT_BYTES
+    later = [one for one in held if one.number > last and _on(path, one)]
+    if not later:
+        return None
+    wanted = [Place(number, _timeline(path, number)) for number in range(last + 1, max(later).number)]
+    missing = next((one.name for one in wanted if one not in held), None)
+    why = (
+        f"segment {missing} is in no store"
+        if missing
+        else "none of them is missing now, so a store was away, or the log is damaged there"
+    )
+    return (
+        f"recovery ended at {left}, in segment {Place(last, _timeline(path, last)).name}, and the stores hold more of "
+        f"that log, to {max(later).name} (segments: {len(later)}): {why}"
+    )
+
+
 def _timeline(path: Sequence[tuple[int, int]], number: int) -> int:
     """Which timeline's segment of this number is on the path: the one in which a branch begins is the branch's."""
     return next(timeline for timeline, until in path if number < until)

@@ -283,5 +283,23 @@ def test_a_point_is_restored_from_the_newest_backup_of_its_branch_that_was_whole
         names = {"wal_begin": "0000000500000000000000D2", "wal_end": f"0000000500000000000000{end}"}
         return backup.Backup(store, name, "incr", 0, ended, 1, 1, False, **names)
 
-    account = backup.Account(backups=(one("a", "D3", 1), one("b", "D4", 2), one("c", "D2", 3, store=1)))
-    assert backup.base(account, 2, timeline, place) == label
+    backups = (one("a", "D3", 1), one("b", "D4", 2), one("c", "D2", 3, store=1))
+    assert backup.base(backup.Account(backups=backups), 2, timeline, place) == label
+    # A major upgrade begins to count anew what timelines and places there are.
+    upgraded = backup.Account((backup.Store(2, backup.OK, database=2),), backups)
+    assert backup.base(upgraded, 2, timeline, place) is None
+
+
+def test_backups_of_before_a_major_upgrade_are_told_apart():
+    made = [{"id": number, "repo-key": 1, "system-id": 7, "version": f"{14 + number}"} for number in (1, 2)]
+    before, after = (
+        {**one_backup(1, "full", hours), "database": {"id": number, "repo-key": 1}}
+        for number, hours in ((1, 9), (2, 1))
+    )
+    repo = {"key": 1, "status": {"code": 0, "message": "ok"}}
+    archives = [{"database": {"id": number, "repo-key": 1}, "id": f"{14 + number}-{number}"} for number in (2, 1)]
+    told = {"name": "shop", "repo": [repo], "db": made, "backup": [before, after], "archive": archives}
+    account = backup.account([told])
+    assert account.archives[1][-1]["id"] == "16-2"
+    assert [one.label for one in account.current(1)] == ["1-full-1"]
+    assert (account.of(1).version, account.of(1).database, len(account.backups)) == ("16", 2, 2)

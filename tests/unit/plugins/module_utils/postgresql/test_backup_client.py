@@ -48,6 +48,22 @@ def test_what_is_missing_is_looked_for_on_the_newest_branch(pgbackrest, history)
     assert (gap.first, gap.count, gap.open) == ("00000002000000000000000E", 1, True)
 
 
+def test_after_a_major_upgrade_the_new_archive_lacks_nothing_that_older_backups_needed(pgbackrest):
+    client, said = pgbackrest
+    held = [f"0000000100000000/0000000100000000000000{number}-{SUM}.zst" for number in (20, 21)]
+    said["repo-ls archive/shop/17-2"] = (0, "\n".join(held), "")
+    said["repo-get archive/shop/17-2/00000001.history"] = (1, "", "")
+
+    def one(begin, database):
+        names = {"wal_begin": f"0000000100000000000000{begin}", "database": database}
+        return backup.Backup(1, f"of {begin}", "full", 0, 1, 1, 1, False, **names)
+
+    stores = (backup.Store(1, backup.OK, database=2),)
+    archives = {1: [{"id": "15-1"}, {"id": "17-2"}]}
+    assert client.gaps(backup.Account(stores, (one("0C", 1), one("20", 2)), archives), 1) == ()
+    assert client.gaps(backup.Account(stores, (one("0C", 1),), archives), 1) == ()
+
+
 def test_without_backups_nothing_is_missed(pgbackrest):
     client, _said = pgbackrest
     assert client.gaps(backup.Account(), 1) == ()

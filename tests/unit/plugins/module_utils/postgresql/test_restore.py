@@ -192,7 +192,18 @@ def test_what_pgbackrest_is_told(asked, options):
     assert asked.options() == options
 
 
-@pytest.mark.parametrize("to", ["", "yesterday", "2026-11-28 12:00:00", "2026-11-28", "20261128-011636", "latest; rm"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "yesterday",
+        "2026-11-28 12:00:00",
+        "2026-11-28 12:00+01",
+        "2026-11-28",
+        "20261128-011636",
+        "latest; rm",
+    ],
+)
 def test_what_is_no_target_is_refused(to):
     with pytest.raises(EstateError, match="neither latest"):
         steps(Current(RUNNING), asked=Asked(to))

@@ -72,6 +72,44 @@ def test_an_archive_without_segments_or_backups_has_no_gap():
     assert wal_gaps.find(whole(), HISTORY, []) == []
 
 
+#: What a recovery along HISTORY's branch 3 writes as that of branch 4, where it ended in segment 310, or at its end.
+REACHED = f"{HISTORY}\n3\t1/36A00000\tno recovery target specified\n"
+CLOSED = f"{HISTORY}\n3\t1/37000000\tno recovery target specified\n"
+
+
+@pytest.mark.parametrize("history", [REACHED, CLOSED])
+def test_a_recovery_to_the_end_of_its_branch_left_nothing(history):
+    # The new branch's own segments, and those of a later one that somebody gave up, are none of what was followed.
+    held = whole() | {Place(310, 4), Place(311, 4), Place(400, 2), Place(320, 5)}
+    assert wal_gaps.unreached(held, history) is None
+    # Nobody can tell of what was never archived.
+    assert wal_gaps.unreached(held - {Place(310, 3), Place(309, 3)}, history) is None
+
+
+@pytest.mark.parametrize("left", ["1/35FFFFE8", "1/36000000"], ids=["in its middle", "at its end"])
+def test_a_hole_that_ended_recovery_is_told(left):
+    history = f"{HISTORY}\n3\t{left}\tno recovery target specified\n"
+    held = whole() | {Place(311, 3), Place(309, 4)}
+    told = wal_gaps.unreached(held - {Place(310, 3)}, history)
+    assert told == (
+        f"recovery ended at {left}, in segment {name(309, 3)}, and the stores hold more of that log, to "
+        f"{name(311, 3)} (segments: 1): segment {name(310, 3)} is in no store"
+    )
+    assert wal_gaps.unreached(held, history).endswith("or the log is damaged there")
+
+
+def test_a_hole_before_the_branch_that_was_to_be_followed_is_told():
+    # PostgreSQL notes the branch it was bound for, wherever it ended.
+    history = f"{HISTORY}\n3\t0/27FFFF00\tno recovery target specified\n"
+    told = wal_gaps.unreached(whole() - {Place(40, 2)}, history)
+    assert f"in segment {name(39, 2)}, and the stores hold more of that log, to {name(310, 3)} (segments: 270)" in told
+    assert told.endswith(f"segment {name(40, 2)} is in no store")
+
+
+def test_without_a_branch_there_was_no_recovery():
+    assert wal_gaps.unreached(whole(), "") is None
+
+
 @given(st.sets(st.integers(3, 60), max_size=20), st.integers(3, 60))
 def test_each_missing_segment_is_in_one_gap(lost, newest):
     held = {Place(number, 1) for number in range(3, 62) if number not in lost}
