@@ -115,12 +115,12 @@ class Beside:
         """Database and files of the point, and what is to be seen of them."""
         said, point, files = self._options, found.point, Filestore(self.database)
         owner, store = (said["uid"], said["uid"]), said.get("store")
-        self.server.make()
+        self.server.make(said["uid"])
         with timed(found, "archive"):
             self.server.await_log(said["stanza"], point.wal, ARCHIVED_S, store)
         with timed(found, "database"):
             self.server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"], store)
-            self.server.start()
+            self.server.start(said["database"], said["user"])
         with timed(found, "filestore"):
             restore.make(self.files, owner)
             seen = restore.read(repository, point.name, self.filestore, files.attachments())
