@@ -223,11 +223,38 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     args |= {"root": str(tmp_path / "root"), "evidence": str(tmp_path / "evidence")}
     assert run(restore_drill, capsys, check=True, **args)["changes"][0]["resource"] == "restore drill of one"
     assert "there is no store 3; name 1" in run(restore_drill, capsys, check=True, **args, store=3)["msg"]
+    assert not (tmp_path / "evidence").exists()
     (tmp_path / "root").mkdir()
     (tmp_path / "root/precious").touch()
     result = run(restore_drill, capsys, **args)
     assert "not of a run" in result["msg"]
     assert (tmp_path / "root/precious").exists()
+    (kept,) = (tmp_path / "evidence").iterdir()
+    assert "not of a run" in json.loads(kept.read_text())["failed"]["beginning"]
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_drill_that_cannot_begin_leaves_evidence(world, capsys, tmp_path, monkeypatch, locked):
+    """No point, or nobody who hands one out: the last drill of that store did not go well."""
+    store, _directory = world
+
+    def refuse():
+        raise restic.RepositoryLocked("the repository is locked")
+
+    if locked:
+        monkeypatch.setattr(store, "snapshots", refuse)
+    why = "is locked" if locked else "no recovery point"
+    args = {"stanza": "shop", "database": "shop", "user": "shop_application", "uid": 101, "addons": "/srv/addons"}
+    args |= {"root": str(tmp_path / "root"), "evidence": str(tmp_path / "evidence")}
+    assert why in run(restore_drill, capsys, check=True, **args)["msg"]
+    assert not (tmp_path / "evidence").exists()
+    assert why in run(restore_drill, capsys, **args)["msg"]
+    (kept,) = (tmp_path / "evidence").iterdir()
+    found = json.loads(kept.read_text())
+    assert why in found["failed"]["point"]
+    assert (found["point"], found["rpo_s"]) == (None, None)
+    judged = run(restore_drill_info, capsys, evidence=args["evidence"], configuration=str(tmp_path / "none"))
+    assert {one["id"]: one["state"] for one in judged["controls"]} == {"drill.age": "pass", "drill.last": "fail"}
 
 
 def test_the_newest_evidence_is_read_and_a_broken_one_is_told(world, capsys, tmp_path):
