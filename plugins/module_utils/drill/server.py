@@ -125,10 +125,11 @@ class Server:
         return backup.largest(_pgbackrest(stanza).told())
 
     def start(self, database: str, user: str) -> None:
-        """Serve it to one role of one database, once the end of the log is replayed again and it takes writes."""
+        """Serve it to the application's role, once the end of the log is replayed again and it takes writes."""
         self._configure(self.socket, ["restore_command = 'false'", "recovery_target_action = promote"])
-        # Passwords may have changed since; who reaches the socket is let in, and to nothing else.
-        self._system.write(self._hba, f'local "{database}" "{user}" trust\n'.encode(), 0, 0, 0o644)
+        # Passwords may have changed since: who reaches the socket is let in, as in the estate. In `postgres` Odoo asks
+        # which databases there are, and listens for its bus.
+        self._system.write(self._hba, f'local "{database}","postgres" "{user}" trust\n'.encode(), 0, 0, 0o644)
         self._system.write(self._log, b"", 0, 0, 0o600)
         self._halt()
         said = {**SANDBOX, "ReadWritePaths": self._root}

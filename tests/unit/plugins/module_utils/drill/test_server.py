@@ -115,7 +115,7 @@ def test_the_clusters_own_settings_do_not_count(host, restored, tmp_path):
     assert {host.owners[name] for name in ("server.conf", "hba.conf")} == {(0, 0, 0o644)}
 
 
-def test_one_role_of_one_database_is_let_in_by_one_group(host, restored):
+def test_one_role_is_let_in_by_one_group_where_odoo_connects(host, restored):
     made, _version = restored
     assert host.owners["socket"] == (802, 101, 0o710)
     assert host.owners["dump"] == (0, 0, 0o700)
@@ -123,7 +123,7 @@ def test_one_role_of_one_database_is_let_in_by_one_group(host, restored):
     made.start("shop", "shop_application")
     replay, serve = ([line for line in one.splitlines() if line.startswith("local")] for one in host.settings)
     assert replay == ["local all all reject"]
-    assert serve == ['local "shop" "shop_application" trust']
+    assert serve == ['local "shop","postgres" "shop_application" trust']
 
 
 def test_what_the_cluster_calls_its_version_names_no_program_of_its_own(host, restored):
