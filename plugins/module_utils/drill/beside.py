@@ -128,6 +128,8 @@ class Beside:
             self.server.start(said["database"], said["user"])
         with timed(found, "filestore"):
             restore.make(self.files, owner)
+            # What lies in it is as in a filestore, for everybody to read; here nobody else comes in.
+            os.chmod(self.files, 0o700)
             seen = restore.read(repository, point.name, self.filestore, files.attachments())
             self._when_free(lambda: restore.carry_out(repository, seen, self.filestore, owner, said["longest_s"]))
             seen = restore.read(repository, point.name, self.filestore, files.attachments())
