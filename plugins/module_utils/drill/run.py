@@ -31,7 +31,7 @@ class Run:
         store = params["store"] or plan.due(params["repositories"], evidence.read(params["evidence"]))
         self._params, self._system = {**params, "store": store}, System()
         self._check = check
-        self._repository, self._beside = restic.Repository(params), beside.Beside(params, OURS, self._system)
+        self._repository, self._beside = restic.Repository(params), beside.Beside(self._params, OURS, self._system)
         self._done: plan.Drill | None = None
         self.evidence: dict[str, Any] = {}
 

@@ -13,6 +13,7 @@ import time
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.run import Run
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan, restic, take
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Place
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
@@ -231,6 +232,14 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     assert (tmp_path / "root/precious").exists()
     (kept,) = (tmp_path / "evidence").iterdir()
     assert "not of a run" in json.loads(kept.read_text())["failed"]["beginning"]
+
+
+def test_the_store_whose_turn_it_is_is_the_one_that_is_read(world, tmp_path):
+    for number, store in enumerate((1, 2, 1)):
+        (tmp_path / f"2026010{number}t000000z-a.json").write_text(json.dumps({"store": store}))
+    said = {"stanza": "shop", "database": "shop", "user": "shop_application", "root": str(tmp_path / "root")}
+    drill = Run({**said, "evidence": str(tmp_path), "repositories": [1, 2], "store": None})
+    assert drill._params["store"] == drill._beside._options["store"] == 2
 
 
 @pytest.mark.parametrize("locked", [True, False])
