@@ -15,7 +15,8 @@ description:
     socket and nothing else; lays the filestore beside it; neutralises the copy; starts the real Odoo in a container
     without any network; signs in, makes an order, reads an attachment; counts rows, modules and files. Then all of it
     is removed.
-  - Every phase is timed. What was found is written as JSON below O(evidence), whether it went well or not.
+  - Every phase is timed. What was found is written as JSON below O(evidence), whether it went well or not,
+    and where it could not begin, too. In check mode nothing is written.
   - Fails when anything does not hold. Nothing of the estate is touched or stopped.
 author:
   - The retailerp.estate authors (@retailerp)
@@ -156,7 +157,7 @@ def main() -> None:
     )
     if database.IMPORT_ERROR and not module.check_mode:
         module.fail_json(msg=missing_required_lib("psycopg"), exception=database.IMPORT_ERROR)
-    drill = Run(module.params)
+    drill = Run(module.params, module.check_mode)
     run(module, drill, lock="restore_drill", evidence=drill.evidence)
 
 

@@ -26,6 +26,11 @@ options:
     description: The timer's configuration. Before it has lain there for O(oldest_d) no drill is overdue.
     type: path
     default: /etc/estate/restore-drill.json
+  repositories:
+    description: Numbers of the stores that there are. What was found of another one, which is gone, is not judged.
+    type: list
+    elements: int
+    default: [1]
   oldest_d:
     description: Days after which the next drill is overdue.
     type: int
@@ -35,6 +40,7 @@ options:
 EXAMPLES = r"""
 - name: See what the last drill found
   retailerp.estate.restore_drill_info:
+    repositories: [1, 2]
   register: found
 """
 
@@ -82,7 +88,7 @@ class Info(Reading):
         at = os.stat(evidence.paths(folder)[-1]).st_mtime if found else None
         configuration = self._params["configuration"]
         since = os.stat(configuration).st_mtime if os.path.exists(configuration) else time.time()
-        return plan.History(at, since, plan.last_of_each(found))
+        return plan.History(at, since, plan.last_of_each(found, self._params["repositories"]))
 
     def controls(self, current: plan.History) -> list[Control]:
         """See plan.lately."""
@@ -95,6 +101,7 @@ def main() -> None:
         argument_spec={
             "evidence": {"type": "path", "default": plan.DEFAULTS["evidence"]},
             "configuration": {"type": "path", "default": "/etc/estate/restore-drill.json"},
+            "repositories": {"type": "list", "elements": "int", "default": plan.DEFAULTS["repositories"]},
             "oldest_d": {"type": "int", "default": 9},
         },
         supports_check_mode=True,

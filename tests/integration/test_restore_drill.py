@@ -12,7 +12,23 @@ import pytest
 pytestmark = pytest.mark.drill
 
 EVIDENCE = "/var/lib/retailerp-estate/drills"
-LEFT = "ls /var/lib/retailerp-estate/drill 2>/dev/null; pgrep -a -u estate-keeper postgres; true"
+LEFT = "ls /var/lib/retailerp-estate/drill 2>/dev/null; pgrep -a -u estate-keeper,estate-drill postgres; true"
+
+
+READ = "test ! -r /etc/estate/filestore-gate/keeper.key && test ! -r /etc/estate/backup-keeper/conf.d/secrets.conf"
+PLANTED = (
+    "ALTER SYSTEM SET recovery_end_command = 'touch /var/lib/estate-keeper/planted'",
+    "ALTER SYSTEM SET shared_buffers = '64GB'",
+    "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
+    f"COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; {READ} && test $(id -un) = estate-drill'; RETURN NEW; END $$",
+    "CREATE TRIGGER planted BEFORE UPDATE ON res_users FOR EACH ROW EXECUTE FUNCTION planted()",
+)
+PULLED = (
+    "ALTER SYSTEM RESET recovery_end_command",
+    "ALTER SYSTEM RESET shared_buffers",
+    "DROP TRIGGER IF EXISTS planted ON res_users",
+    "DROP FUNCTION IF EXISTS planted()",
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,4 +93,21 @@ def test_what_a_killed_drill_left_is_cleared_by_the_next(lab, keeper, point):
     lab.killed("TASK [retailerp.estate.restore_drill : Restore", 1, "restore_drill", "-e", f"point={point}", first=kill)
     lab.playbook("restore_drill", "-e", f"point={point}")
     assert newest(lab, keeper)["failed"] == {}
+    assert lab.ssh(keeper, LEFT) == ""
+
+
+def test_what_was_planted_in_the_database_meets_no_secret_and_spoils_no_drill(lab, keeper, point):
+    """A drill writes the administrator's password: the trigger's program fails unless it runs as nobody."""
+    name = f"d{time.time_ns()}"
+    try:
+        for statement in PLANTED:
+            lab.sql(lab.primary(), statement)
+        lab.playbook("backup", "-e", "type=full")
+        lab.playbook("point", "-e", "label=drill", "-e", f"point={name}")
+    finally:
+        for statement in PULLED:
+            lab.sql(lab.primary(), statement)
+    lab.playbook("restore_drill", "-e", f"point={name}")
+    assert newest(lab, keeper)["failed"] == {}
+    assert lab.ssh(keeper, "ls /var/lib/estate-keeper/planted", check=False) == ""
     assert lab.ssh(keeper, LEFT) == ""

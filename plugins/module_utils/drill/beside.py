@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.plan import Restored
@@ -25,6 +25,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 #: Longer than the log of a quiet hour may wait to be archived.
 ARCHIVED_S = 600
+#: How long the keeper, or a lock that a killed run left, may keep the files' repository to itself.
+LOCKED_S, ASK_EVERY_S = 3600, 30
 
 
 def chosen(options: dict[str, Any], repository: restic.Repository) -> tuple[points.Point, dict[str, Any]]:
@@ -32,7 +34,10 @@ def chosen(options: dict[str, Any], repository: restic.Repository) -> tuple[poin
     if not restic.ready(options):
         raise EstateError("this host cannot read recovery points; run playbook filestore")
     point = points.named(points.points(repository.snapshots()), options["name"])
-    return point, json.loads(repository.text(point.record, points.RECORD_FILE))
+    try:
+        return point, json.loads(repository.text(point.record, points.RECORD_FILE))
+    except ValueError as err:
+        raise EstateError(f"the record of {point.name} is none: {err}") from err
 
 
 @contextlib.contextmanager
@@ -115,19 +120,30 @@ class Beside:
         """Database and files of the point, and what is to be seen of them."""
         said, point, files = self._options, found.point, Filestore(self.database)
         owner, store = (said["uid"], said["uid"]), said.get("store")
-        self.server.make()
+        self.server.make(said["uid"])
         with timed(found, "archive"):
             self.server.await_log(said["stanza"], point.wal, ARCHIVED_S, store)
         with timed(found, "database"):
             self.server.restore(said["stanza"], point.lsn, point.timeline, said["longest_s"], store)
-            self.server.start()
+            self.server.start(said["database"], said["user"])
         with timed(found, "filestore"):
             restore.make(self.files, owner)
+            # What lies in it is as in a filestore, for everybody to read; here nobody else comes in.
+            os.chmod(self.files, 0o700)
             seen = restore.read(repository, point.name, self.filestore, files.attachments())
-            restore.carry_out(repository, seen, self.filestore, owner, said["longest_s"])
+            self._when_free(lambda: restore.carry_out(repository, seen, self.filestore, owner, said["longest_s"]))
             seen = restore.read(repository, point.name, self.filestore, files.attachments())
             found.attachments, found.damaged = len(seen.wanted.files), tuple(sorted(seen.damaged))
             found.rows, found.modules = files.rows(), files.modules()
+
+    def _when_free(self, work: Callable[[], None]) -> None:
+        """Do what the keeper's own turn locks out: with a lock, lest it clears away what is being read."""
+        for _time in range(LOCKED_S // ASK_EVERY_S):
+            try:
+                return work()
+            except restic.RepositoryLocked:
+                self._system.pause(ASK_EVERY_S)
+        return work()
 
     def neutralise(self, url: str) -> Copy:
         """Let the restored database act on nobody, and see that it does not."""

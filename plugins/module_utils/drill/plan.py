@@ -29,11 +29,11 @@ DEFAULTS = {
 class Restored:
     """A recovery point as it is restored beside everything else. Times are seconds; began since 1970.
 
-    phases: phase → how long it took; failed: the phase that did not end well, and why; rows, modules: of the restored
-    database; attachments: how many there are and which are damaged.
+    point: None where there was none to restore; phases: phase → how long it took; failed: the phase that did not end
+    well, and why; rows, modules: of the restored database; attachments: how many there are and which are damaged.
     """
 
-    point: Point
+    point: Point | None
     began: float
     record: Mapping[str, Any]
     phases: dict[str, float] = field(default_factory=dict)
@@ -57,14 +57,14 @@ class Drill(Restored):
         return round(sum(took for phase, took in self.phases.items() if phase != "archive"), 1)
 
     @property
-    def rpo_s(self) -> float:
+    def rpo_s(self) -> float | None:
         """What would be lost if the estate were lost when the drill began, and nothing but points were left."""
-        return round(self.began - self.point.at, 1)
+        return round(self.began - self.point.at, 1) if self.point else None
 
     def report(self) -> dict:
         """The evidence."""
         return {
-            "point": self.point.report(),
+            "point": self.point.report() if self.point else None,
             "store": self.store,
             "began": iso(self.began),
             "rto_s": self.rto_s,
@@ -133,9 +133,10 @@ class History:
     last: Sequence[Mapping[str, Any]]
 
 
-def last_of_each(evidence: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The last evidence of each store. evidence: oldest first."""
-    return list({one.get("store", 1): one for one in evidence}.values())
+def last_of_each(evidence: Sequence[Mapping[str, Any]], stores: Sequence[int]) -> list[Mapping[str, Any]]:
+    """The last evidence of each of these stores; one that is gone answers for nothing. evidence: oldest first."""
+    last = {one.get("store", 1): one for one in evidence}
+    return [one for store, one in last.items() if store in stores]
 
 
 def due(stores: Sequence[int], evidence: Sequence[Mapping[str, Any]]) -> int:

@@ -26,10 +26,12 @@ OURS = ".restore-drill"
 class Run:
     """The capability: one drill. `evidence` is for the answer."""
 
-    def __init__(self, params: dict[str, Any]) -> None:
+    def __init__(self, params: dict[str, Any], check: bool = False) -> None:
+        """check: nothing is written, evidence of a drill that cannot begin included."""
         store = params["store"] or plan.due(params["repositories"], evidence.read(params["evidence"]))
         self._params, self._system = {**params, "store": store}, System()
-        self._repository, self._beside = restic.Repository(params), beside.Beside(params, OURS, self._system)
+        self._check = check
+        self._repository, self._beside = restic.Repository(params), beside.Beside(self._params, OURS, self._system)
         self._done: plan.Drill | None = None
         self.evidence: dict[str, Any] = {}
 
@@ -40,8 +42,14 @@ class Run:
         if self._params["store"] not in self._params["repositories"]:
             known = " or ".join(map(str, self._params["repositories"]))
             raise EstateError(f"there is no store {self._params['store']}; name {known}")
-        point, record = beside.chosen(self._params, self._repository)
-        return plan.Drill(point, time.time(), record, store=self._params["store"])
+        drill = plan.Drill(None, time.time(), {}, store=self._params["store"])
+        try:
+            with beside.failing(drill, "point"):
+                drill.point, drill.record = beside.chosen(self._params, self._repository)
+        finally:
+            if drill.failed and not self._check:
+                self._keep(drill)
+        return drill
 
     def plan(self, current: plan.Drill) -> list[Change]:
         """A drill, until it was done."""
@@ -50,14 +58,9 @@ class Run:
     def apply(self, changes: list[Change]) -> None:
         """Drill, keep the evidence, remove the rest; then fail if anything did not hold."""
         drill = changes[0].data
-        odoo = self._odoo(drill)
-        self._beside.refuse_others()
-        self._clear(odoo)
         try:
-            self._beside.make(drill)
-            self._carry_out(drill, odoo)
+            self._carry_out(drill)
         finally:
-            self._clear(odoo)
             self._keep(drill)
         self._done = drill
         failed = [one.title for one in self.controls(drill) if one.state == "fail"]
@@ -77,7 +80,18 @@ class Run:
         options |= {key: said[key] for key in ("addons", "uid", "database", "user", "memory_mb")}
         return DrilledOdoo(options, where.root, where.files, where.server.socket, self._system)
 
-    def _carry_out(self, drill: plan.Drill, odoo: DrilledOdoo) -> None:
+    def _carry_out(self, drill: plan.Drill) -> None:
+        with beside.failing(drill, "beginning"):
+            odoo = self._odoo(drill)
+            self._beside.refuse_others()
+        self._clear(odoo)
+        try:
+            self._beside.make(drill)
+            self._prove(drill, odoo)
+        finally:
+            self._clear(odoo)
+
+    def _prove(self, drill: plan.Drill, odoo: DrilledOdoo) -> None:
         password = secrets.token_urlsafe(24)
         self._beside.lay(drill, self._repository)
         with beside.timed(drill, "neutral"):
@@ -97,7 +111,7 @@ class Run:
     def _keep(self, drill: plan.Drill) -> None:
         self._system.make_private(self._params["evidence"])
         stamp = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime(drill.began))
-        path = f"{self._params['evidence']}/{stamp}-{drill.point.name}.json"
+        path = f"{self._params['evidence']}/{stamp}-{drill.point.name if drill.point else 'none'}.json"
         self.evidence.update(drill.report(), path=path, controls=[one.report() for one in self.controls(drill)])
         self._system.write(path, (json.dumps(self.evidence, indent=2, sort_keys=True) + "\n").encode(), 0, 0, 0o600)
 

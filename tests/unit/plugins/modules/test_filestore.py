@@ -13,6 +13,7 @@ import time
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.retailerp.estate.plugins.module_utils.drill.run import Run
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import plan, restic, take
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.database import Place
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
@@ -223,11 +224,46 @@ def test_a_drill_is_planned_and_refuses_a_directory_of_somebody_elses(world, cap
     args |= {"root": str(tmp_path / "root"), "evidence": str(tmp_path / "evidence")}
     assert run(restore_drill, capsys, check=True, **args)["changes"][0]["resource"] == "restore drill of one"
     assert "there is no store 3; name 1" in run(restore_drill, capsys, check=True, **args, store=3)["msg"]
+    assert not (tmp_path / "evidence").exists()
     (tmp_path / "root").mkdir()
     (tmp_path / "root/precious").touch()
     result = run(restore_drill, capsys, **args)
     assert "not of a run" in result["msg"]
     assert (tmp_path / "root/precious").exists()
+    (kept,) = (tmp_path / "evidence").iterdir()
+    assert "not of a run" in json.loads(kept.read_text())["failed"]["beginning"]
+
+
+def test_the_store_whose_turn_it_is_is_the_one_that_is_read(world, tmp_path):
+    for number, store in enumerate((1, 2, 1)):
+        (tmp_path / f"2026010{number}t000000z-a.json").write_text(json.dumps({"store": store}))
+    said = {"stanza": "shop", "database": "shop", "user": "shop_application", "root": str(tmp_path / "root")}
+    drill = Run({**said, "evidence": str(tmp_path), "repositories": [1, 2], "store": None})
+    assert drill._params["store"] == drill._beside._options["store"] == 2
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_drill_that_cannot_begin_leaves_evidence(world, capsys, tmp_path, monkeypatch, locked):
+    """No point, or nobody who hands one out: the last drill of that store did not go well."""
+    store, _directory = world
+
+    def refuse():
+        raise restic.RepositoryLocked("the repository is locked")
+
+    if locked:
+        monkeypatch.setattr(store, "snapshots", refuse)
+    why = "is locked" if locked else "no recovery point"
+    args = {"stanza": "shop", "database": "shop", "user": "shop_application", "uid": 101, "addons": "/srv/addons"}
+    args |= {"root": str(tmp_path / "root"), "evidence": str(tmp_path / "evidence")}
+    assert why in run(restore_drill, capsys, check=True, **args)["msg"]
+    assert not (tmp_path / "evidence").exists()
+    assert why in run(restore_drill, capsys, **args)["msg"]
+    (kept,) = (tmp_path / "evidence").iterdir()
+    found = json.loads(kept.read_text())
+    assert why in found["failed"]["point"]
+    assert (found["point"], found["rpo_s"]) == (None, None)
+    judged = run(restore_drill_info, capsys, evidence=args["evidence"], configuration=str(tmp_path / "none"))
+    assert {one["id"]: one["state"] for one in judged["controls"]} == {"drill.age": "pass", "drill.last": "fail"}
 
 
 def test_the_newest_evidence_is_read_and_a_broken_one_is_told(world, capsys, tmp_path):

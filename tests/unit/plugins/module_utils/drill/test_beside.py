@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.retailerp.estate.plugins.module_utils.drill import beside
 from ansible_collections.retailerp.estate.plugins.module_utils.drill.plan import Restored
+from ansible_collections.retailerp.estate.plugins.module_utils.filestore import restic
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.plan import Point
 from ansible_collections.retailerp.estate.plugins.module_utils.host.system import System
 from ansible_collections.retailerp.estate.plugins.module_utils.odoo import neutral
@@ -87,6 +88,37 @@ def test_a_server_that_was_never_made_is_no_hindrance_to_clearing(made):
         pass
     made.clear()
     assert not os.path.exists(made.root)
+
+
+def test_restored_files_are_for_their_owner_alone(made, monkeypatch):
+    made.make(FOUND)
+    made._options |= {"uid": os.getuid(), "longest_s": 60}
+    for name in ("make", "await_log", "restore", "start"):
+        monkeypatch.setattr(beside.Server, name, lambda self, *args: None)
+    for name in ("attachments", "rows", "modules"):
+        monkeypatch.setattr(beside.Filestore, name, lambda self: {})
+    seen = SimpleNamespace(wanted=SimpleNamespace(files={}), damaged={})
+    monkeypatch.setattr(beside.restore, "read", lambda *args: seen)
+    monkeypatch.setattr(beside.restore, "carry_out", lambda *args: None)
+    made.lay(replace(FOUND, phases={}, failed={}), None)
+    assert os.stat(made.files).st_mode & 0o777 == 0o700
+
+
+def test_a_turn_of_the_keeper_is_waited_for_and_not_for_ever(made, monkeypatch):
+    waited, locked = [], [2]
+    monkeypatch.setattr(Mine, "pause", lambda self, seconds: waited.append(seconds))
+
+    def work():
+        locked[0] -= 1
+        if locked[0] >= 0:
+            raise restic.RepositoryLocked("the repository is locked")
+
+    made._when_free(work)
+    assert len(waited) == 2
+    locked[0] = 10_000
+    with pytest.raises(restic.RepositoryLocked):
+        made._when_free(work)
+    assert sum(waited[2:]) == beside.LOCKED_S
 
 
 def test_a_copy_that_still_acts_is_an_error(made, monkeypatch):

@@ -89,8 +89,14 @@ def test_a_drill_that_is_overdue_or_went_wrong_is_told(found, states):
 def test_stores_take_turns_and_each_answers_for_its_last_drill(drilled, turn):
     evidence = [{"store": store, "began": number} for number, store in enumerate(drilled)]
     assert plan.due([1, 2], evidence) == turn
-    last = {one["store"]: one["began"] for one in plan.last_of_each(evidence)}
+    last = {one["store"]: one["began"] for one in plan.last_of_each(evidence, [1, 2])}
     assert last == {store: max(n for n, one in enumerate(drilled) if one == store) for store in set(drilled)}
+
+
+def test_a_store_that_is_gone_answers_for_nothing():
+    gone = {**FAILED, "store": 2}
+    assert plan.last_of_each([GOOD, gone], [1, 2]) == [GOOD, gone]
+    assert plan.last_of_each([GOOD, gone], [1]) == [GOOD]
 
 
 def test_waiting_for_the_archive_is_no_part_of_a_restore():

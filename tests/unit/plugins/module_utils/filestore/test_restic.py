@@ -52,6 +52,14 @@ def test_a_wrong_key_is_not_taken_for_no_repository(made, answer):
         made(answer).there()
 
 
+def test_what_is_only_looked_at_waits_for_nobody(made):
+    store = made((0, "[]", ""), (0, "{}", ""), (0, "", ""))
+    store.snapshots()
+    store.names("f1", "/srv/shop")
+    store.text("r1", "record.json")
+    assert all("--no-lock" in argv for argv in store._system.argv)
+
+
 def test_past_the_gate_a_lock_is_the_groups(tmp_path):
     """A drill is root and writes beside the gate: a lock that the gate could not read kept every client out."""
     (tmp_path / "repository").write_text("rclone:store:shop\n")
