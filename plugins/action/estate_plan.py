@@ -9,20 +9,10 @@ from zoneinfo import available_timezones
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS, Problem
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import HOST_VARS, TIERS, Problem
 from ansible_collections.retailerp.estate.plugins.module_utils.estate.plan import plan, problems
 from ansible_collections.retailerp.estate.plugins.plugin_utils import authority, duplicates, specification
 from ansible_collections.retailerp.estate.plugins.plugin_utils.resolve import Resolver
-
-HOST_VARS = (
-    "estate_address",
-    "ansible_host",
-    "estate_public_address",
-    "estate_memory_mb",
-    "estate_cpus",
-    "estate_service_ports",
-    "postgresql_initial_role",
-)
 
 
 class ActionModule(ActionBase):

@@ -47,7 +47,7 @@ points:
   sample:
     - {name: 20261128t013000z, at: "2026-11-28T01:30:09Z", label: 20261128-012600F, lsn: 0/5000148, attachments: 20412}
 record:
-  description: The record of O(name); null without it.
+  description: The record of O(name); empty without it.
   returned: success
   type: dict
   sample:

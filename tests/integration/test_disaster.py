@@ -11,7 +11,9 @@ import time
 
 import pytest
 import requests
+import yaml
 
+from ansible_collections.retailerp.estate.plugins.module_utils.estate.model import TIERS
 from ansible_collections.retailerp.estate.tests.people import Administrator
 
 pytestmark = pytest.mark.drill
@@ -30,19 +32,16 @@ def lose(lab):
 
 
 def new_inventory(lab):
-    """An inventory of the new hosts and nothing else, with the kit opened into it."""
+    """An inventory out of the kit alone, and what the new place has of its own: SSH, and the new ACME authority."""
     folder = lab.root / ".lab/disaster/inventory"
     shutil.rmtree(folder.parent, ignore_errors=True)
-    (folder / "group_vars/all").mkdir(parents=True)
-    for name in ("hosts.yml", "group_vars/all/sites.yml"):
-        shutil.copy(lab.inventory / name, folder / name)
+    folder.mkdir(parents=True)
     command = [sys.executable, lab.root / "molecule/shared/files/stores.py", "sas", "r"]
     signature = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     kit = requests.get(f"{BLOB}?{signature}", verify=lab.ca, timeout=20)
     kit.raise_for_status()
     (folder.parent / "estate.age").write_bytes(kit.content)
-    new = type(lab)(folder)
-    opened = new.playbook(
+    opened = type(lab)(folder).playbook(
         "open_kit",
         *(
             "-e",
@@ -55,7 +54,12 @@ def new_inventory(lab):
     )
     for secret in lab.secrets().values():
         assert secret not in opened.output
-    return new
+    place = {
+        "ansible_ssh_common_args": f"-F {lab.root}/.lab/ssh_config",
+        "estate_sites_ca_file": f"{lab.root}/.lab/root.pem",
+    }
+    (folder / "group_vars/all/place.yml").write_text(yaml.safe_dump(place))
+    return type(lab)(folder)
 
 
 def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site, record_property):
@@ -76,6 +80,7 @@ def test_everything_is_lost_but_the_stores_and_the_key(lab, waiting, odoo, site,
     lose(lab)
     new = new_inventory(lab)
     assert new.secrets() == before
+    assert {tier: new.group(tier) for tier in TIERS} == {tier: lab.group(tier) for tier in TIERS}
     began = time.monotonic()
     run = new.playbook("disaster", "-e", f"confirm={new.spec()['id']}", timeout=3000)
     took = time.monotonic() - began

@@ -76,6 +76,7 @@ def test_a_point_is_taken_once_and_listed(lab, app):
     told = lab.playbook("points", "-e", f"point={name}").output
     assert "estate_spec" in told
     assert "BEGIN AGE" not in told
+    assert "estate_spec" in lab.playbook("points", "-e", "point=latest").output
 
 
 def test_a_point_asks_for_a_backup_of_the_database(lab, plan):

@@ -17,6 +17,16 @@ TIERS = ("edge", "app", "db", "cache", "etcd", "ops")
 OPTIONAL_TIERS = ("etcd", "ops")
 #: Tiers whose hosts run a container engine.
 DOCKER_TIERS = ("edge", "app", "ops")
+#: Variables of a host that the plan reads.
+HOST_VARS = (
+    "estate_address",
+    "ansible_host",
+    "estate_public_address",
+    "estate_memory_mb",
+    "estate_cpus",
+    "estate_service_ports",
+    "postgresql_initial_role",
+)
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -94,9 +104,8 @@ def primary_of(hosts: Any) -> Any:
 def read_hosts(raw: Mapping[str, Mapping[str, Any]]) -> tuple:
     """Turn host variables into Host objects.
 
-    `raw` maps an inventory name to {groups, estate_address, ansible_host, estate_public_address, estate_memory_mb,
-    estate_cpus, postgresql_initial_role, estate_service_ports}. Returns (hosts, problems); a host with a problem is
-    still returned, with what could be read of it, so that later rules can speak too.
+    `raw` maps an inventory name to its groups and HOST_VARS. Returns (hosts, problems); a host with a problem is still
+    returned, with what could be read of it, so that later rules can speak too.
     """
     hosts, problems = [], []
     for name, values in raw.items():

@@ -129,3 +129,19 @@ def test_an_estate_without_backups_is_refused_in_words(playbook):
     assert that[0] == "estate.hosts[inventory_hostname].filestore is not none"
     known = {"estate": {"hosts": {"app1": {"filestore": None}}}, "inventory_hostname": "app1"}
     assert "has no backups (estate_spec.backup)" in str(filled(refusal["fail_msg"], known))
+
+
+@pytest.mark.parametrize(("said", "asked"), [({}, ""), ({"point": "latest"}, "latest"), ({"point": "first"}, "first")])
+def test_a_points_record_is_read_where_one_was_named_the_newest_too(said, asked):
+    (play,) = [play for play in read("playbooks/points.yml") if "tasks" in play]
+    (named,) = [task["vars"] for task in play["tasks"] if task["name"] == "Read the repository"]
+    point = filled(named["filestore_backup_point"], said)
+    (task,) = read("roles/filestore_backup/tasks/points.yml")
+    name = task["retailerp.estate.filestore_backup_info"]["name"]
+    assert filled(name, {"filestore_backup_point": point, "omit": ""}) == asked
+
+
+def test_no_point_at_all_is_no_error_of_the_question_whether_there_is_one():
+    (play,) = [play for play in read("playbooks/restore_files.yml") if "tasks" in play]
+    (task,) = [task for task in play["tasks"] if task["name"] == "See whether there is any point"]
+    assert task["vars"] == {"filestore_backup_point": ""}
