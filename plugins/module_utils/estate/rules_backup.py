@@ -33,6 +33,11 @@ _SHAPES = {
     "access_key": (r"[\w.-]{3,128}", "an access key"),
     "keeper_access_key": (r"[\w.-]{3,128}", "an access key"),
 }
+#: whose signature → what it may permit at most, and why no more: Azure's x, y and i undo versions and locks
+_PERMITTED = {
+    "host": ("rcl", "database hosts need: they add and read backups, and neither overwrite nor delete them"),
+    "keeper": ("rcwdl", "the keeper needs: it expires backups, and leaves old versions and their lock to the store"),
+}
 
 
 def of_backup(spec: dict, hosts: list) -> list:
@@ -168,8 +173,11 @@ def _signature(name: str, given: str) -> Iterator:
     if "sig=" not in given:
         yield Problem(at, "is no shared access signature, such as sv=...&se=...&sig=...")
         return
-    if name.endswith("_host") and signature.takes_away(given):
-        yield Problem(at, "lets database hosts overwrite or delete backups; make one with sp=rcl")
+    who = name.rpartition("_")[2]
+    needed, reason = _PERMITTED[who]
+    more = signature.beyond(given, needed)
+    if more:
+        yield Problem(at, f"permits more (sp, {more}) than {reason}; make one with sp={needed}")
     if not signature.end(given) and not signature.under_policy(given):
         yield Problem(
             at,
