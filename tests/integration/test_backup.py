@@ -127,7 +127,7 @@ def test_nobody_shortens_the_lock_or_deletes_what_it_holds(lab, backups):
         for attempt in (store.shorten, store.delete):
             answer = attempt(name, version)
             told = f"{identity}: {attempt.__name__}: {answer.status_code} {answer.text}"
-            # Theirs is forbidden by the bucket's policy; the administrator's by the lock alone, in the store's own words.
+            # Theirs is forbidden by the bucket's policy; the administrator's by the lock alone.
             assert answer.status_code >= 400 if identity == "administrator" else answer.status_code == 403, told
     assert locked() == before
     assert who["host"].ask("HEAD", name, {"versionId": version}).status_code == 200, "it is still there"

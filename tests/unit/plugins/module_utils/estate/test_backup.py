@@ -109,10 +109,14 @@ def test_in_production_a_directory_does_not_stand_alone(lab, stores, refused):
     assert [problem.path for problem in problems] == ["estate_spec.backup.repositories"] * refused
 
 
-def test_production_asks_for_a_lock_as_long_as_the_retention(lab):
+def test_production_asks_for_a_lock_as_long_as_the_oldest_full_backup_is_kept(lab):
     case = backed_up(lab.set("environment", "production"), S3, {**AZURE, "lock_days": 0}, retention_days=14)
     stores = case.plan()["hosts"]["ops1"]["backup_keeper"]["repositories"]
-    assert [store["lock_days"] for store in stores] == [14, 0]
+    assert [store["lock_days"] for store in stores] == [14 + 8, 0]
+
+
+def test_the_longest_retention_has_a_lock_that_is_accepted(lab):
+    assert backed_up(lab.set("environment", "production"), S3, retention_days=3650).problems() == []
 
 
 @pytest.mark.parametrize(
