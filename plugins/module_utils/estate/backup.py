@@ -27,8 +27,7 @@ _LONG_NIGHT = 240
 _WHOLE_DAY_AT = 180
 """Where trading never ends: three at night, as most shops' quietest hour."""
 OLDEST_DAYS = 8
-"""The full backup before the first day of the retention is kept, too. It is so much older at most: a new one is made
-where the last is older than that."""
+"""The full backup before the first day of the retention is kept, too: a week older, and a day more where one failed."""
 
 
 def minutes(text: str) -> int:
