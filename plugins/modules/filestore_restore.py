@@ -42,7 +42,7 @@ options:
     type: int
     required: true
   timeout_s:
-    description: Seconds that fetching the files may last.
+    description: Seconds that fetching the files may last. Many are fetched in up to sixteen parts, each of which may.
     type: int
     default: 14400
 """

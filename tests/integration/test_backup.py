@@ -10,6 +10,7 @@ import time
 import pytest
 
 from ansible_collections.retailerp.estate.tests.members import DATA, cut
+from ansible_collections.retailerp.estate.tests.objects import Identity
 
 pytestmark = pytest.mark.drill
 
@@ -93,6 +94,43 @@ def test_with_a_database_hosts_credentials_no_backup_is_deleted_or_overwritten(p
         assert "403" in said, said
     assert lab.ssh(host, f"{program} repo-ls backup/{stanza}/{label}") == told
     assert backups()[number][-1]["label"] == label
+
+
+def test_nobody_shortens_the_lock_or_deletes_what_it_holds(lab, backups):
+    """Past pgBackRest, with the database hosts' key, the keeper's, and that of the store's administrator."""
+    places = lab.spec()["backup"]["repositories"]
+    number = next((number for number, place in enumerate(places, 1) if place["type"] == "s3"), None)
+    if number is None:
+        pytest.skip("no store of this estate is of type s3")
+    place, secrets, stanza = places[number - 1], lab.secrets(), lab.spec()["id"]
+    keys = {
+        "host": (place["access_key"], secrets[f"backup_{number}_host"]),
+        "keeper": (place["keeper_access_key"], secrets[f"backup_{number}_keeper"]),
+        "administrator": ("lab", (lab.root / ".lab/ops1/s3_root").read_text().strip()),
+    }
+    who = {name: Identity(place, key, lab.ca) for name, key in keys.items()}
+    # `path` of a store that does not say is the estate's id.
+    above = place.get("path", f"/{stanza}").strip("/")
+    name = f"{above}/backup/{stanza}/{backups()[number][-1]['label']}/backup.manifest"
+    seen = who["administrator"].ask("HEAD", name, {})
+    assert seen.status_code == 200, seen.status_code
+    version = seen.headers["x-amz-version-id"]
+
+    def locked():
+        answer = who["administrator"].ask("GET", name, {"retention": "", "versionId": version})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    before = locked()
+    assert "COMPLIANCE" in before
+    for identity, store in who.items():
+        for attempt in (store.shorten, store.delete):
+            answer = attempt(name, version)
+            told = f"{identity}: {attempt.__name__}: {answer.status_code} {answer.text}"
+            # Theirs is forbidden by the bucket's policy; the administrator's by the lock alone.
+            assert answer.status_code >= 400 if identity == "administrator" else answer.status_code == 403, told
+    assert locked() == before
+    assert who["host"].ask("HEAD", name, {"versionId": version}).status_code == 200, "it is still there"
 
 
 def test_restores_are_exact_to_the_transaction_at_any_moment(pair, lab):
@@ -229,7 +267,13 @@ def test_a_store_out_of_reach_is_told_and_made_up_for(pair, lab, keeper, waiting
         waiting_segments = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
         waiting("WAL waits", lambda: int(pair.sql(primary, waiting_segments)) > 0)
         write(pair, 5)
+        # The primary's own question ends after two minutes; the keeper sees both stores meanwhile.
+        told = lab.playbook("backup_report", check=False).output
+        for number in range(1, 1 + len(lab.spec()["backup"]["repositories"])):
+            assert f"Store {number} answers and knows this cluster" in told, told[-3000:]
     finally:
         lab.ssh(primary, "nft delete table inet cut")
-    waiting("WAL has arrived", lambda: pair.sql(primary, waiting_segments) == "0", timeout=180)
+    waiting("WAL has arrived", lambda: pair.sql(primary, waiting_segments) == "0", timeout=300)
+    told = lab.playbook("backup_report").output
+    assert "answers and knows this cluster" not in told, told[-3000:]
     assert lab.playbook("backups").changed_tasks() == []

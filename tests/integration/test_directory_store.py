@@ -54,6 +54,18 @@ def test_it_is_drilled_by_itself(lab, store, keeper):
     assert (found["store"], found["failed"]) == (2, {})
 
 
+def test_the_directory_of_another_keeper_is_taken_over(lab, store, keeper):
+    """As a mount has it whose files were written by a host that is gone: its users had other numbers."""
+    lab.ssh(keeper, f"chown -hR 54321:54321 {PATH}/database")
+    told = store.play("backups", "--check", "--diff", check=False)
+    assert keeper in {host for host, _task in told.changed_tasks()}
+    assert lab.ssh(keeper, f"stat -c %u {PATH}/database").strip() == "54321", "a check changes nothing"
+    assert keeper in {host for host, _task in store.play("backups").changed_tasks()}
+    assert lab.ssh(keeper, f"find {PATH}/database ! -user estate-keeper -o ! -group estate-keeper") == ""
+    assert store.play("backups").changed_tasks() == []
+    assert "store 2: full" in store.play("backup_report").output
+
+
 def test_it_restores_alone_to_the_row(lab, store, pair):
     """A time between two rows, with the other store's backups left out."""
     primary = pair.primary()

@@ -26,6 +26,8 @@ _LONG_NIGHT = 240
 """Minutes of quiet that hold a second, incremental backup."""
 _WHOLE_DAY_AT = 180
 """Where trading never ends: three at night, as most shops' quietest hour."""
+OLDEST_DAYS = 8
+"""The full backup before the first day of the retention is kept, too: a week older, and a day more where one failed."""
 
 
 def minutes(text: str) -> int:
@@ -77,7 +79,7 @@ def _completed(place: dict, backup: dict, spec: dict) -> dict:
     if spec.get("ca_file"):
         place.setdefault("ca_file", spec["ca_file"])
     if spec.get("environment") == "production" and place.get("type") in ("s3", "azure"):
-        place.setdefault("lock_days", backup.get("retention_days", 0))
+        place.setdefault("lock_days", backup.get("retention_days", 0) + OLDEST_DAYS)
     place.setdefault("lock_days", 0)
     return place
 

@@ -23,6 +23,8 @@ _NEEDS = {
 }
 #: Only a store in a network has these; the schema gives them defaults, so that they are no sign of a mistake.
 _NETWORK = ("ca_file", "port", "uri_style", "lock_days")
+#: What is derived from the longest retention.
+_LONGEST_LOCK = 3650 + planned.OLDEST_DAYS
 _SHAPES = {
     "path": (r"/[A-Za-z0-9._/-]*", "an absolute path of letters, digits and . _ - /"),
     "bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket"),
@@ -32,6 +34,11 @@ _SHAPES = {
     "endpoint": (r"(?=.*[a-zA-Z])[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", "a host name, without https:// and port"),
     "access_key": (r"[\w.-]{3,128}", "an access key"),
     "keeper_access_key": (r"[\w.-]{3,128}", "an access key"),
+}
+#: whose signature → what it may permit at most, and why no more: Azure's x, y and i undo versions and locks
+_PERMITTED = {
+    "host": ("rcl", "database hosts need: they add and read backups, and neither overwrite nor delete them"),
+    "keeper": ("rcwdl", "the keeper needs: it expires backups, and leaves old versions and their lock to the store"),
 }
 
 
@@ -100,8 +107,8 @@ def _repository(place: dict, at: str) -> Iterator:
         yield Problem(f"{at}.port", f"{place['port']} is not a TCP port")
     if kind == "posix" and place.get("lock_days"):
         yield Problem(f"{at}.lock_days", "is for stores that can lock; a file system cannot")
-    elif not 0 <= place.get("lock_days", 0) <= 3650:
-        yield Problem(f"{at}.lock_days", f"{place['lock_days']} is not between 0 and 3650")
+    elif not 0 <= place.get("lock_days", 0) <= _LONGEST_LOCK:
+        yield Problem(f"{at}.lock_days", f"{place['lock_days']} is not between 0 and {_LONGEST_LOCK}")
     if place.get("access_key") is not None and place.get("access_key") == place.get("keeper_access_key"):
         yield Problem(f"{at}.keeper_access_key", "is the hosts' own; the keeper is an identity of its own")
 
@@ -168,8 +175,11 @@ def _signature(name: str, given: str) -> Iterator:
     if "sig=" not in given:
         yield Problem(at, "is no shared access signature, such as sv=...&se=...&sig=...")
         return
-    if name.endswith("_host") and signature.takes_away(given):
-        yield Problem(at, "lets database hosts overwrite or delete backups; make one with sp=rcl")
+    who = name.rpartition("_")[2]
+    needed, reason = _PERMITTED[who]
+    more = signature.beyond(given, needed)
+    if more:
+        yield Problem(at, f"permits more (sp, {more}) than {reason}; make one with sp={needed}")
     if not signature.end(given) and not signature.under_policy(given):
         yield Problem(
             at,

@@ -21,9 +21,9 @@ def _said(signature: str) -> dict:
     return dict(urllib.parse.parse_qsl(signature.lstrip("?")))
 
 
-def takes_away(signature: str) -> bool:
-    """Whether it permits write, delete, or delete of versions."""
-    return bool(set(_said(signature).get("sp", "")) & set("wdx"))
+def beyond(signature: str, needed: str) -> str:
+    """The permissions it gives besides these, a letter each; Azure adds letters over the years."""
+    return "".join(letter for letter in _said(signature).get("sp", "") if letter not in needed)
 
 
 def under_policy(signature: str) -> bool:

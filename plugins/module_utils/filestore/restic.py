@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore import gate, plan
@@ -21,6 +21,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.result import Est
 
 CACHE = "/var/cache/retailerp-estate/restic"
 QUICK_S = 300
+#: Of a snapshot's whole id, a SHA-256.
+ID_DIGITS = 64
 #: The codes of restic 0.17 and later for a repository that is not there and a key that does not open it.
 NO_REPOSITORY, LOCKED, WRONG_KEY = 10, 11, 12
 #: What the older ones say instead.
@@ -104,7 +106,16 @@ class Repository:
     def backup(self, directory: str, host: str, tags: list[str], timeout_s: float) -> Taken:
         """A snapshot of a directory with all in it."""
         words = ["backup", "--json", "--host", host, *_tagged(tags), "--", directory]
-        return _taken(self._must(words, "take the files", timeout_s))
+        return self._whole(_taken(self._must(words, "take the files", timeout_s)))
+
+    def _whole(self, taken: Taken) -> Taken:
+        """With the id that it is listed by, as a record has to name it: restic 0.14 says its first digits alone."""
+        if len(taken.id) == ID_DIGITS:
+            return taken
+        known = [one.id for one in self.snapshots() if one.id.startswith(taken.id)]
+        if len(known) != 1:
+            raise EstateError(f"restic made snapshot {taken.id}, and lists {len(known)} of that name; take it again")
+        return replace(taken, id=known[0])
 
     def keep(self, text: str, name: str, host: str, tags: list[str]) -> Taken:
         """A snapshot of one file with this text."""

@@ -9,9 +9,10 @@ removed: files that no row names any more harm nobody, and Odoo's own collection
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.filestore import 
 from ansible_collections.retailerp.estate.plugins.module_utils.filestore.restic import Repository
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, Control, EstateError
 
-#: Up to so many files are asked for by name; beyond, the whole snapshot is quicker and no longer fits an argument list.
+#: Up to so many files are asked for by name; more do not fit an argument list, and are slow to compare with.
 BY_NAME = 400
 #: A row may be newer than the point; so many are told by name.
 TOLD = 20
@@ -89,21 +90,42 @@ def carry_out(repository: Repository, found: Found, directory: str, owner: tuple
     if not names:
         return
     aside = f"{directory}.restoring"
-    shutil.rmtree(aside, ignore_errors=True)
-    os.makedirs(aside, mode=0o700)
     try:
-        paths = [f"{found.point.path}/{name}" for name in names] if len(names) <= BY_NAME else None
-        repository.restore(found.point.files, aside, paths, timeout_s)
-        for name in names:
-            laid, place = f"{aside}{found.point.path}/{name}", f"{directory}/{name}"
-            make(os.path.dirname(place), owner)
-            os.chown(laid, *owner)
-            os.chmod(laid, 0o644)
-            os.replace(laid, place)
+        _emptied(aside)
+        for paths, part in _parts(found):
+            repository.restore(found.point.files, aside, paths, timeout_s)
+            for name in part:
+                laid, place = f"{aside}{found.point.path}/{name}", f"{directory}/{name}"
+                make(os.path.dirname(place), owner)
+                os.chown(laid, *owner)
+                os.chmod(laid, 0o644)
+                os.replace(laid, place)
+            _emptied(aside)
     except FileNotFoundError as err:
         raise EstateError(f"the snapshot of {found.point.name} did not give {err.filename}") from err
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _parts(found: Found) -> Iterator[tuple[list[str] | None, list[str]]]:
+    """What restic is asked for, None for all, and the files that are laid back of it.
+
+    What is asked for lies beside the filestore for a while, on a disk that may have no room for a second filestore.
+    Where nothing is there, all is; otherwise many files come with those beside them, a sixteenth of all at a time.
+    """
+    names, above = found.to_restore, found.point.path
+    if len(names) <= BY_NAME:
+        yield [f"{above}/{name}" for name in names], names
+    elif list(found.damaged.values()).count("missing") == len(found.wanted.files):
+        yield None, names
+    else:
+        for digit, part in itertools.groupby(names, lambda name: name[0]):
+            yield [f"{above}/{digit}*"], list(part)
+
+
+def _emptied(aside: str) -> None:
+    shutil.rmtree(aside, ignore_errors=True)
+    os.makedirs(aside, mode=0o700)
 
 
 def make(directory: str, owner: tuple[int, int]) -> None:

@@ -160,7 +160,7 @@ def controls(found: Found, now: float, oldest_s: float) -> list[Control]:
             "pass" if fresh else "fail",
             age,
             f"at most {round(oldest_s / 3600, 1)}",
-            "" if fresh else "run playbook point, and see why the timer did not",
+            "" if fresh else "run playbook backup, which takes one, and see why the timer did not",
         ),
         Control.check(
             "filestore.point.missing",

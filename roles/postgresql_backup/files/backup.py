@@ -11,6 +11,7 @@ no step here. Output goes to the journal.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -52,13 +53,34 @@ def due(asked: str, number: int, found: list, now: float) -> str:
     return asked
 
 
-def back_up(begin: list[str], number: int, asked: str) -> bool:
+def version(told: str) -> tuple[int, ...]:
+    """Of what `pgbackrest version` prints; the oldest where that cannot be read."""
+    found = re.search(r"(\d+)\.(\d+)", told)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
+def words(known: tuple[int, ...], number: int, standby: bool, again: bool) -> list[str]:
+    """The options that not every release has. Debian 12's 2.45 ends with an error where a newer one's are given.
+
+    From a standby where one streams, otherwise from the primary: that is one option since 2.54. An older release fails
+    where no standby streams, and reads the primary when it is tried again.
+    """
+    # Of large files only the blocks that changed are stored again.
+    found = [f"--repo{number}-block"] if known >= (2, 46) else []
+    if standby and known >= (2, 54):
+        found.append("--backup-standby=prefer")
+    elif standby and not again:
+        found.append("--backup-standby")
+    return found
+
+
+def back_up(begin: list[str], number: int, asked: str, options: list[str]) -> bool:
     """Back up to one store, and say so; whether it went well."""
     code, told = run([*begin, f"--repo={number}", "--output=json", "info"])
     kind = due(asked, number, json.loads(told) if not code else [], time.time())
     print(f"store {number}: {kind} backup" + (f" in place of {asked}" if kind != asked else ""), flush=True)
     began = time.monotonic()
-    code, _none = run([*begin, f"--repo={number}", f"--type={kind}", "backup"])
+    code, _none = run([*begin, f"--repo={number}", f"--type={kind}", *options, "backup"])
     print(f"store {number}: {'failed' if code else 'done'} after {time.monotonic() - began:.0f} s", flush=True)
     return not code
 
@@ -69,10 +91,12 @@ def main() -> int:
     folder = settings["configuration"]
     begin = ["pgbackrest", f"--config={folder}/pgbackrest.conf", f"--config-include-path={folder}/conf.d"]
     begin.append(f"--stanza={settings['stanza']}")
-    failed = [number for number in settings["repositories"] if not back_up(begin, number, asked)]
-    if failed:
-        time.sleep(AGAIN_S)
-        failed = [number for number in failed if not back_up(begin, number, asked)]
+    known, failed = version(run(["pgbackrest", "version"])[1]), settings["repositories"]
+    for again in (False, True):
+        if again and failed:
+            time.sleep(AGAIN_S)
+        options = {number: words(known, number, settings["standby"], again) for number in failed}
+        failed = [number for number in failed if not back_up(begin, number, asked, options[number])]
     return 1 if failed else 0
 
 

@@ -53,14 +53,56 @@ def test_what_failed_before_is_made_up_for(asked, backups, due):
     assert program.due(asked, 1, account(*backups), NOW) == due
 
 
+@pytest.mark.parametrize(
+    ("told", "again", "options"),
+    [
+        ("pgBackRest 2.55.1", False, ["--repo2-block", "--backup-standby=prefer"]),
+        ("pgBackRest 2.55.1", True, ["--repo2-block", "--backup-standby=prefer"]),
+        ("pgBackRest 2.46", False, ["--repo2-block", "--backup-standby"]),
+        # Debian 12: both options would end each of its backups with an error.
+        ("pgBackRest 2.45", False, ["--backup-standby"]),
+        ("pgBackRest 2.45", True, []),
+        ("", True, []),
+    ],
+)
+def test_a_release_is_given_the_options_it_knows(told, again, options):
+    assert program.words(program.version(told), 2, True, again) == options
+
+
+def test_where_there_is_one_member_no_standby_is_asked_for():
+    assert program.words((2, 55), 1, False, False) == ["--repo1-block"]
+
+
+def test_on_an_old_release_the_primary_is_read_where_no_standby_streams(tmp_path, monkeypatch):
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"stanza": "shop", "configuration": "/etc/k", "repositories": [1], "standby": True}))
+    tried = []
+
+    def run(command):
+        if command[-1] != "backup":
+            return 0, {"info": "[]", "version": "pgBackRest 2.45"}[command[-1]]
+        tried.append("--backup-standby" in command)
+        return (56 if tried[-1] else 0), ""
+
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr("sys.argv", ["postgresql-backup", str(settings), "diff"])
+    assert program.main() == 0
+    assert tried == [True, False]
+
+
 def test_a_store_out_of_reach_does_not_keep_the_other_from_its_backup(tmp_path, monkeypatch, capsys):
     settings = tmp_path / "settings.json"
-    settings.write_text(json.dumps({"stanza": "shop", "configuration": "/etc/k", "repositories": [1, 2]}))
+    settings.write_text(
+        json.dumps({"stanza": "shop", "configuration": "/etc/k", "repositories": [1, 2], "standby": True})
+    )
     made, waited = [], []
 
     def run(command):
         if command[-1] == "info":
             return 0, "[]"
+        if command[-1] == "version":
+            return 0, "pgBackRest 2.55.1"
         made.append(next(word for word in command if word.startswith("--repo=")))
         return (56, "") if "--repo=1" in command else (0, "")
 

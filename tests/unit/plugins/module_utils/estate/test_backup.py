@@ -109,10 +109,14 @@ def test_in_production_a_directory_does_not_stand_alone(lab, stores, refused):
     assert [problem.path for problem in problems] == ["estate_spec.backup.repositories"] * refused
 
 
-def test_production_asks_for_a_lock_as_long_as_the_retention(lab):
+def test_production_asks_for_a_lock_as_long_as_the_oldest_full_backup_is_kept(lab):
     case = backed_up(lab.set("environment", "production"), S3, {**AZURE, "lock_days": 0}, retention_days=14)
     stores = case.plan()["hosts"]["ops1"]["backup_keeper"]["repositories"]
-    assert [store["lock_days"] for store in stores] == [14, 0]
+    assert [store["lock_days"] for store in stores] == [14 + 8, 0]
+
+
+def test_the_longest_retention_has_a_lock_that_is_accepted(lab):
+    assert backed_up(lab.set("environment", "production"), S3, retention_days=3650).problems() == []
 
 
 @pytest.mark.parametrize(
@@ -187,20 +191,29 @@ def test_what_is_no_signature_is_refused_before_it_is_used(lab):
 
 
 @pytest.mark.parametrize(
-    ("signature", "refused"),
+    ("who", "signature", "more"),
     [
-        ("se=2036-11-01&sp=rcl&sv=2021-12-02&sr=c&sig=x%3D", False),
-        ("sp=rcwl&se=2036-11-01&sig=x%3D", True),
-        ("?sp=rcdl&se=2036-11-01&sig=x%3D", True),
-        ("se=2036-11-01&sp=rclx&sig=x%3D", True),
+        ("host", "se=2036-11-01&sp=rcl&sv=2021-12-02&sr=c&sig=x%3D", ""),
+        ("host", "sp=rcwl&se=2036-11-01&sig=x%3D", "w"),
+        ("host", "?sp=rcdl&se=2036-11-01&sig=x%3D", "d"),
+        ("host", "se=2036-11-01&sp=rclx&sig=x%3D", "x"),
+        # y deletes for ever, i sets and lifts locks, m moves away.
+        ("host", "se=2036-11-01&sp=rclyim&sig=x%3D", "yim"),
         # What a policy of the container permits is not in the signature; and its letters are no permissions.
-        ("sv=2021-12-02&si=writedx&sr=c&sig=wdx%3D", False),
+        ("host", "sv=2021-12-02&si=writedx&sr=c&sig=wdx%3D", ""),
+        ("keeper", "se=2036-11-01&sp=rcwdl&sig=x%3D", ""),
+        ("keeper", "se=2036-11-01&sp=rl&sig=x%3D", ""),
+        ("keeper", "se=2036-11-01&sp=rcwdxlyi&sig=x%3D", "xyi"),
     ],
 )
-def test_a_hosts_signature_takes_nothing_away(lab, signature, refused):
-    lab.secrets.update(backup_1_host=signature, backup_1_keeper="se=2036-11-01&sp=rcwdl&sig=y%3D")
-    told = ["lets database hosts overwrite or delete backups; make one with sp=rcl"]
-    assert backed_up(lab, AZURE).refusals() == ({"estate_secrets.backup_1_host": told} if refused else {})
+def test_a_signature_permits_no_more_than_its_holder_needs(lab, who, signature, more):
+    lab.secrets.update(backup_1_host="se=2036-11-01&sp=rcl&sig=y%3D", backup_1_keeper="se=2036-11-01&sp=rcwdl&sig=z%3D")
+    lab.secrets[f"backup_1_{who}"] = signature
+    refusals = backed_up(lab, AZURE).refusals()
+    assert list(refusals) == [f"estate_secrets.backup_1_{who}"] * bool(more)
+    for (message,) in refusals.values():
+        assert message.startswith(f"permits more (sp, {more}) than ")
+        assert message.endswith({"host": "make one with sp=rcl", "keeper": "make one with sp=rcwdl"}[who])
 
 
 @pytest.mark.parametrize(

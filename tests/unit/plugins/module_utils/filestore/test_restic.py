@@ -12,6 +12,7 @@ from ansible_collections.retailerp.estate.plugins.module_utils.filestore import 
 from ansible_collections.retailerp.estate.plugins.module_utils.result import EstateError
 
 PASSWORD = "canary/of+the%gate"
+WHOLE = "f1" * 32
 CODED = "canary%2Fof%2Bthe%25gate"
 
 
@@ -76,12 +77,22 @@ def test_a_host_without_restic_says_so(made):
 
 
 def test_the_summary_names_the_snapshot(made):
-    summary = {"message_type": "summary", "snapshot_id": "f1", "total_files_processed": 2}
+    summary = {"message_type": "summary", "snapshot_id": WHOLE, "total_files_processed": 2}
     summary |= {"total_bytes_processed": 100, "data_added": 40}
     out = json.dumps({"message_type": "status"}) + "\n" + json.dumps(summary) + "\n"
-    assert made((0, out, "")).backup("/srv/shop", "shop", ["a", "b"], 10) == restic.Taken("f1", 2, 100, 40)
+    assert made((0, out, "")).backup("/srv/shop", "shop", ["a", "b"], 10) == restic.Taken(WHOLE, 2, 100, 40)
     with pytest.raises(EstateError, match="named no snapshot"):
         made((0, "", "")).backup("/srv/shop", "shop", [], 10)
+
+
+def test_a_snapshot_is_known_by_its_whole_id_on_every_release(made):
+    """restic 0.14 (Debian 12) says the first eight digits: a point whose record had these was never listed."""
+    summary = {"message_type": "summary", "snapshot_id": WHOLE[:8], "total_files_processed": 2}
+    said = (0, json.dumps(summary | {"total_bytes_processed": 100, "data_added": 40}), "")
+    listed = [{"id": id, "time": "2026-11-28T01:00:00Z"} for id in ("1" * 64, WHOLE)]
+    assert made(said, (0, json.dumps(listed), "")).backup("/srv/shop", "shop", [], 10).id == WHOLE
+    with pytest.raises(EstateError, match="lists 0 of that name"):
+        made(said, (0, "[]", "")).backup("/srv/shop", "shop", [], 10)
 
 
 def test_names_are_those_below_the_filestore(made):

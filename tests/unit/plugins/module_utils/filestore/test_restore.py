@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
 
@@ -25,7 +26,7 @@ class Repository:
 
     def __init__(self, without=()):
         self.texts = [text for text in TEXTS if text not in without]
-        self.asked = None
+        self.asked, self.times, self.beside = None, 0, []
 
     def snapshots(self):
         tags = plan.record_tags(
@@ -38,8 +39,11 @@ class Repository:
         return {NAMES[text] for text in self.texts}
 
     def restore(self, id, target, names, timeout_s):
-        self.asked = names
+        self.asked, self.times = names, self.times + 1
+        self.beside.append(sorted(os.listdir(target)))
         for text in self.texts:
+            if names and not any(fnmatch.fnmatch(f"/srv/shop/{NAMES[text]}", f"{name}*") for name in names):
+                continue
             path = f"{target}/srv/shop/{NAMES[text]}"
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
@@ -90,13 +94,26 @@ def test_what_the_point_has_not_is_told_and_is_no_change(tmp_path):
     assert control.observed["first"] == [f"{NAMES['three']} (missing)"]
 
 
-def test_many_files_are_fetched_whole(tmp_path, monkeypatch):
+def test_many_files_into_an_empty_filestore_are_fetched_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(restore, "BY_NAME", 2)
     repository = Repository()
     found = restore.read(repository, "p", str(tmp_path / "shop"), ROWS)
     restore.carry_out(repository, found, str(tmp_path / "shop"), ME, 10)
     assert repository.asked is None
     assert sorted(path.read_text() for path in (tmp_path / "shop").glob("*/*")) == sorted(TEXTS)
+
+
+def test_many_files_beside_others_are_fetched_in_parts_that_fit_beside_them(tmp_path, monkeypatch):
+    """The disk may have no room for the whole filestore a second time."""
+    monkeypatch.setattr(restore, "BY_NAME", 1)
+    directory = tmp_path / "shop"
+    lay(directory, "one")
+    repository = Repository()
+    restore.carry_out(repository, restore.read(repository, "p", str(directory), ROWS), str(directory), ME, 10)
+    assert repository.asked == [f"/srv/shop/{max(NAMES['two'], NAMES['three'])[0]}*"]
+    assert repository.beside == [[], []], "what was asked for before is gone by then"
+    assert sorted(path.read_text() for path in directory.glob("*/*")) == sorted(TEXTS)
+    assert not (tmp_path / "shop.restoring").exists()
 
 
 def test_a_snapshot_that_gives_less_than_it_listed_is_an_error(tmp_path):
