@@ -16,7 +16,10 @@ import pytest
 
 pytestmark = pytest.mark.drill
 
-LEFT = "ls -d /var/lib/retailerp-estate/copy /var/lib/estate-copy 2>/dev/null; pgrep -a -u estate-keeper,estate-drill postgres; true"
+LEFT = (
+    "ls -d /var/lib/retailerp-estate/copy /var/lib/estate-copy 2>/dev/null; "
+    "pgrep -a -u estate-keeper,estate-drill postgres; true"
+)
 HERE = "ls -d /var/lib/postgresql/estate-copy /var/lib/retailerp-estate/copied 2>/dev/null; true"
 SCRATCH = "/var/tmp/scratch-copy"
 JOBS = (
