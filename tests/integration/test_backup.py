@@ -27,6 +27,14 @@ DO $$ BEGIN FOR i IN 1..%d LOOP
 """
 
 
+# Two segments and more of WAL that nothing compresses, as pictures and documents are.
+NOISE = (
+    "SELECT pg_logical_emit_message(false, 'estate', string_agg(sha512(random()::text::bytea), '')) "
+    "FROM generate_series(1, 600000)"
+)
+WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
+
+
 @pytest.fixture
 def backups(lab, keeper, pair):
     """Call it: each store's backups, newest last, by the keeper's account."""
@@ -62,6 +70,13 @@ def test_a_second_run_changes_nothing_in_few_tasks(lab, keeper):
     done = lab.playbook("backups")
     assert done.changed_tasks() == []
     assert max(done.stats("ok")[host] for host in (*lab.group("db"), keeper)) <= 8
+
+
+def test_wal_that_does_not_compress_reaches_both_stores(pair, waiting):
+    primary = pair.primary()
+    pair.sql(primary, NOISE)
+    pair.sql(primary, "SELECT pg_switch_wal()")
+    waiting("it is archived", lambda: pair.sql(primary, WAITING) == "0", timeout=120)
 
 
 def test_each_store_gets_a_backup_of_its_own_read_from_the_standby(pair, lab, keeper, backups):

@@ -141,6 +141,9 @@ def _repository(number: int, place: dict, server: str | None) -> dict:
             "azure-uri-style": place["uri_style"],
             "azure-key-type": "sas",
         }
+        if not keeper:
+            # A segment, and what encryption adds, in one piece: blocks (of 4 MiB by default) want the right to overwrite (w).
+            options["storage-upload-chunk-size"] = "17MiB"
     if kind != "posix":
         options["storage-port"] = place["port"]
     return {
