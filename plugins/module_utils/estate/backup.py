@@ -142,7 +142,7 @@ def _repository(number: int, place: dict, server: str | None) -> dict:
             "azure-key-type": "sas",
         }
         if not keeper:
-            # A segment, and what encryption adds, in one piece: blocks (of 4 MiB by default) want the right to overwrite (w).
+            # A segment, and what encryption adds, in one piece: blocks want the right to overwrite (w).
             options["storage-upload-chunk-size"] = "17MiB"
     if kind != "posix":
         options["storage-port"] = place["port"]
