@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a primary's archiver gets on: the server's own views, pgBackRest's second process, the note of archive-wal."""
+"""How a primary's archiver gets on: the server's own views, pgBackRest's second process, the note of pgbackrest-archive."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(port: int, stanza: str) -> Archiver:
 
 
 def _dropped(note: Path) -> dict[str, Any]:
-    """What archive-wal noted when the cap was reached last."""
+    """What pgbackrest-archive noted when the cap was reached last."""
     try:
         return {"dropped": note.read_text(encoding="utf-8").strip(), "dropped_at": note.stat().st_mtime}
     except FileNotFoundError:

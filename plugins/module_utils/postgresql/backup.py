@@ -17,7 +17,8 @@ from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import
 from ansible_collections.retailerp.estate.plugins.module_utils.result import Change, EstateError
 
 PROGRAM = "/usr/bin/pgbackrest"
-ARCHIVE = "/usr/local/lib/retailerp-estate/archive-wal"
+ARCHIVE = "/usr/local/lib/retailerp-estate/pgbackrest-archive"
+"""pgBackRest makes no backup of a server whose archive_command lacks the word pgbackrest."""
 OK, NO_PATH, NO_BACKUP, NO_DATA, OTHER = 0, 1, 2, 3, 99
 MISSING = (NO_PATH, NO_DATA)
 TYPES = ("full", "diff", "incr")
@@ -96,7 +97,7 @@ class Account:
 
 
 def archive_command(stanza: str) -> str:
-    """What PostgreSQL calls for each file of its log; see roles/postgresql_backup/files/archive-wal."""
+    """What PostgreSQL calls for each file of its log; see roles/postgresql_backup/files/pgbackrest-archive."""
     return f"{ARCHIVE} {stanza} %p %f"
 
 

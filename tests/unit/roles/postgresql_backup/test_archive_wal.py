@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[4] / "roles/postgresql_backup/files/archive-wal"
+PROGRAM = Path(__file__).parents[4] / "roles/postgresql_backup/files/pgbackrest-archive"
 HISTORY = "00000005.history"
 #: As pgBackRest pushes what is no segment: to all stores, and told if one refuses.
 STORES = """#!/bin/sh
@@ -34,7 +34,7 @@ def host(tmp_path):
     ):
         assert path in text
         text = text.replace(path, f"{tmp_path}/{ours}")
-    (tmp_path / "archive-wal").write_text(text)
+    (tmp_path / "pgbackrest-archive").write_text(text)
     (tmp_path / "pgbackrest.conf").write_text("repo1-type=s3\nrepo2-type=azure\narchive-push-queue-max=32MiB\n")
     (tmp_path / "pgbackrest").write_text(STORES)
     (tmp_path / "pgbackrest").chmod(0o755)
@@ -46,7 +46,7 @@ def host(tmp_path):
 
 def archived(host, name=HISTORY):
     """Whether the server may give the file up."""
-    words = ["/bin/sh", "archive-wal", "shop", HISTORY, name]
+    words = ["/bin/sh", "pgbackrest-archive", "shop", HISTORY, name]
     return subprocess.run(words, cwd=host, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
