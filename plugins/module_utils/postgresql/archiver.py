@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a primary's archiver gets on: the views of the server, the second process of pgBackRest, the note of its caller."""
+"""How a primary's archiver gets on: the views of the server, pgBackRest's second process, the note of its caller."""
 
 from __future__ import annotations
 
