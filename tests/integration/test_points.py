@@ -257,7 +257,8 @@ def test_a_former_keeper_loses_what_it_could_delete_with(lab, keeper):
     home, units = "/etc/estate/filestore-gate", "/etc/systemd/system"
     lab.ssh(
         former,
-        f"mkdir -p {home} /etc/sysusers.d && echo x | tee {home}/keeper.key {home}/store.conf >/etc/sysusers.d/estate-filestore.conf"
+        f"mkdir -p {home} /etc/sysusers.d"
+        f" && echo x | tee {home}/keeper.key {home}/store.conf >/etc/sysusers.d/estate-filestore.conf"
         f" && printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{units}/estate-filestore-keeper.service"
         " && printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n'"
         f" >{units}/estate-filestore-keeper.timer"
