@@ -74,9 +74,11 @@ def test_a_second_run_changes_nothing_in_few_tasks(lab, keeper):
 
 def test_wal_that_does_not_compress_reaches_both_stores(pair, waiting):
     primary = pair.primary()
+    segment = pair.sql(primary, "SELECT pg_walfile_name(pg_current_wal_lsn())")
     pair.sql(primary, NOISE)
     pair.sql(primary, "SELECT pg_switch_wal()")
-    waiting("it is archived", lambda: pair.sql(primary, WAITING) == "0", timeout=120)
+    waiting("all is archived", lambda: pair.sql(primary, WAITING) == "0", timeout=120)
+    assert pair.sql(primary, "SELECT last_archived_wal FROM pg_stat_archiver") > segment
 
 
 def test_each_store_gets_a_backup_of_its_own_read_from_the_standby(pair, lab, keeper, backups):
