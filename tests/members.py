@@ -12,6 +12,8 @@ from ansible_collections.retailerp.estate.tests.ledger import TABLE
 
 VERSION = "$(ls /usr/lib/postgresql)"
 DATA = f"/var/lib/postgresql/{VERSION}/main"
+#: How many files of the log the archive has yet to take.
+WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 
 
 class Members:

@@ -1,47 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The retailerp.estate authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to the lab's S3 store as one of its identities, past pgBackRest: what an intruder would try with its keys.
-
-Signed by AWS Signature Version 4 (docs.aws.amazon.com, "Create a signed AWS API request").
-"""
+"""Requests to the lab's S3 store with one of its keys, past pgBackRest: what an intruder would try with it."""
 
 from __future__ import annotations
 
 import base64
 import datetime
 import hashlib
-import hmac
 import urllib.parse
 
 import requests
 
-
-def signed(region: str, key: tuple[str, str], request: tuple[str, str, str, bytes], headers: dict) -> dict:
-    """The headers of a request (method, path, query, body), signed; host and x-amz-date are among them already.
-
-    key: its name and its secret.
-    """
-    method, path, query, body = request
-    digest = hashlib.sha256(body).hexdigest()
-    headers = {**headers, "x-amz-content-sha256": digest}
-    names = ";".join(sorted(headers))
-    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-    stamp = headers["x-amz-date"]
-    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    whole = hashlib.sha256(f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}".encode()).hexdigest()
-    secret = f"AWS4{key[1]}".encode()
-    for part in scope.split("/"):
-        secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
-    signature = hmac.new(secret, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{whole}".encode(), hashlib.sha256).hexdigest()
-    credential = f"AWS4-HMAC-SHA256 Credential={key[0]}/{scope}, SignedHeaders={names}, Signature={signature}"
-    return {**headers, "Authorization": credential}
+from ansible_collections.retailerp.estate.plugins.module_utils.postgresql import store_lock
 
 
 class Identity:
     """One key of a store of type s3 in path style; `place` is the store as the estate's file has it."""
 
     def __init__(self, place: dict, key: tuple[str, str], ca: str) -> None:
-        self._place, self._key, self._ca = place, key, ca
+        self._place, self._ca = place, ca
+        self._own = {"s3-region": place["region"], "s3-key": key[0], "s3-key-secret": key[1]}
 
     def ask(
         self, method: str, name: str, query: dict[str, str], body: str = "", headers: dict | None = None
@@ -52,13 +30,13 @@ class Identity:
         said = "&".join(f"{key}={urllib.parse.quote(query[key], safe='')}" for key in sorted(query))
         content = body.encode()
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        given = {"host": host, "x-amz-date": now, **(headers or {})}
+        digest = hashlib.sha256(content).hexdigest()
+        given = {"host": host, "x-amz-date": now, "x-amz-content-sha256": digest, **(headers or {})}
         if content:
-            digest = hashlib.md5(content, usedforsecurity=False).digest()
-            given["content-md5"] = base64.b64encode(digest).decode()
-        whole = signed(self._place["region"], self._key, (method, path, said, content), given)
+            given["content-md5"] = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+        given["Authorization"] = store_lock.authorization(self._own, method, path, said, given)
         address = f"https://{host}{path}" + (f"?{said}" if said else "")
-        return requests.request(method, address, data=content, headers=whole, verify=self._ca, timeout=20)
+        return requests.request(method, address, data=content, headers=given, verify=self._ca, timeout=20)
 
     def shorten(self, name: str, version: str) -> requests.Response:
         """PutObjectRetention: the lock of a version ends in an hour."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.members import DATA, cut
+from ansible_collections.retailerp.estate.tests.members import DATA, WAITING, cut
 from ansible_collections.retailerp.estate.tests.objects import Identity
 
 pytestmark = pytest.mark.drill
@@ -32,7 +32,6 @@ NOISE = (
     "SELECT pg_logical_emit_message(false, 'estate', string_agg(sha512(random()::text::bytea), '')) "
     "FROM generate_series(1, 600000)"
 )
-WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 
 
 @pytest.fixture
@@ -282,8 +281,7 @@ def test_a_store_out_of_reach_is_told_and_made_up_for(pair, lab, keeper, waiting
     try:
         write(pair, 5)
         pair.sql(primary, "SELECT pg_switch_wal()")
-        waiting_segments = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
-        waiting("WAL waits", lambda: int(pair.sql(primary, waiting_segments)) > 0)
+        waiting("WAL waits", lambda: int(pair.sql(primary, WAITING)) > 0)
         write(pair, 5)
         # The primary's own question ends after two minutes; the keeper sees both stores meanwhile.
         told = lab.playbook("backup_report", check=False).output
@@ -291,7 +289,7 @@ def test_a_store_out_of_reach_is_told_and_made_up_for(pair, lab, keeper, waiting
             assert f"Store {number} answers and knows this cluster" in told, told[-3000:]
     finally:
         lab.ssh(primary, "nft delete table inet cut")
-    waiting("WAL has arrived", lambda: pair.sql(primary, waiting_segments) == "0", timeout=300)
+    waiting("WAL has arrived", lambda: pair.sql(primary, WAITING) == "0", timeout=300)
     told = lab.playbook("backup_report").output
     assert "answers and knows this cluster" not in told, told[-3000:]
     assert lab.playbook("backups").changed_tasks() == []

@@ -10,14 +10,13 @@ import time
 
 import pytest
 
-from ansible_collections.retailerp.estate.tests.members import cut
+from ansible_collections.retailerp.estate.tests.members import WAITING, cut
 
 pytestmark = pytest.mark.drill
 
 #: Where the lab's S3 keeps objects: a file each.
 STORE = "/var/lib/lab/s3/shop-backup/shop"
 SECRETS = "/etc/estate/backup-keeper/conf.d/secrets.conf"
-WAITING = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 PENDING = (
     "name=$(ls *.history | tail -1) && rm -f archive_status/$name.done && "
     "runuser -u postgres -- touch archive_status/$name.ready"

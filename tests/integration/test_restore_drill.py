@@ -19,8 +19,6 @@ pytestmark = pytest.mark.drill
 
 EVIDENCE = "/var/lib/retailerp-estate/drills"
 LEFT = "ls /var/lib/retailerp-estate/drill 2>/dev/null; pgrep -a -u estate-keeper,estate-drill postgres; true"
-
-
 READ = "test ! -r /etc/estate/filestore-gate/keeper.key && test ! -r /etc/estate/backup-keeper/conf.d/secrets.conf"
 PLANTED = (
     "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "

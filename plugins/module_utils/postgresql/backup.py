@@ -97,7 +97,7 @@ class Account:
 
 
 def archive_command(stanza: str) -> str:
-    """What PostgreSQL calls for each file of its log; see roles/postgresql_backup/files/pgbackrest-archive."""
+    """What PostgreSQL calls for each file of its log; see roles/postgresql_backup/files/pgbackrest-archive.sh."""
     return f"{ARCHIVE} {stanza} %p %f"
 
 

@@ -101,22 +101,27 @@ def of_s3(body: bytes) -> Lock:
 
 def signed(own: Mapping[str, str], host: str, path: str, query: str, stamp: str) -> dict[str, str]:
     """The headers of a GET without body, signed."""
-    region, day = own["s3-region"], stamp[:8]
-    canonical = f"GET\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{NOBODY}\nx-amz-date:{stamp}\n\n"
-    names = "host;x-amz-content-sha256;x-amz-date"
-    scope = f"{day}/{region}/s3/aws4_request"
-    whole = hashlib.sha256(f"{canonical}{names}\n{NOBODY}".encode()).hexdigest()
+    headers = {"host": host, "x-amz-content-sha256": NOBODY, "x-amz-date": stamp}
+    return {**headers, "Authorization": authorization(own, "GET", path, query, headers)}
+
+
+def authorization(own: Mapping[str, str], method: str, path: str, query: str, headers: Mapping[str, str]) -> str:
+    """The header that signs a request with these headers, named in small letters.
+
+    host, x-amz-date and x-amz-content-sha256 are among them.
+    """
+    stamp = headers["x-amz-date"]
+    names = ";".join(sorted(headers))
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{headers['x-amz-content-sha256']}"
+    scope = f"{stamp[:8]}/{own['s3-region']}/s3/aws4_request"
     key = f"AWS4{own['s3-key-secret']}".encode()
-    for part in (day, region, "s3", "aws4_request"):
+    for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    whole = hashlib.sha256(canonical.encode()).hexdigest()
     signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{whole}".encode(), hashlib.sha256).hexdigest()
     credential = f"{own['s3-key']}/{scope}"
-    return {
-        "Host": host,
-        "x-amz-content-sha256": NOBODY,
-        "x-amz-date": stamp,
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}",
-    }
+    return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
 
 
 def _azure(own: Mapping[str, str], stanza: str) -> Lock:

@@ -95,8 +95,11 @@ def main() -> int:
     for again in (False, True):
         if again and failed:
             time.sleep(AGAIN_S)
-        options = {number: words(known, number, settings["standby"], again) for number in failed}
-        failed = [number for number in failed if not back_up(begin, number, asked, options[number])]
+        failed = [
+            number
+            for number in failed
+            if not back_up(begin, number, asked, words(known, number, settings["standby"], again))
+        ]
     return 1 if failed else 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[4] / "roles/postgresql_backup/files/pgbackrest-archive"
+PROGRAM = Path(__file__).parents[4] / "roles/postgresql_backup/files/pgbackrest-archive.sh"
 HISTORY = "00000005.history"
 #: As pgBackRest pushes what is no segment: to all stores, and told if one refuses.
 STORES = """#!/bin/sh
